@@ -1,0 +1,46 @@
+"""Adds up cash, what is reserved of it, and what is at stake, over all markets."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from polystra.core.fees import FeeSchedule, worst_fee
+from polystra.core.orders import Order
+from polystra.core.positions import MarketPosition
+from polystra.core.terms import Side
+from polystra.core.units import Usd, cost_of
+
+
+class Account(Struct, frozen=True, gc=False, kw_only=True):
+    """The whole account as risk sees it. Redeemable value is shown, never spendable."""
+
+    cash: Usd
+    reserved: Usd
+    at_stake: Usd
+    open_positions: int
+    redeemable: Usd
+    realised_today: Usd
+
+    @property
+    def free(self) -> Usd:
+        """Cash that no live order may still spend."""
+        return Usd(self.cash - self.reserved)
+
+
+def reserved_by(orders: Iterable[Order], fees: FeeSchedule | None) -> Usd:
+    """The most that live BUY orders can still cost, fees included; an unknown order counts as live.
+
+    What an answer said was matched but no trade has shown yet is still unpaid in our cash, so it stays reserved too.
+    """
+    total = 0
+    for order in orders:
+        if order.terms.side is Side.SELL or not (order.live or order.awaited):
+            continue
+        left = max(order.terms.spend - order.spent, 0) if order.live else cost_of(order.terms.price, order.awaited)
+        total += left + (worst_fee(fees, order.terms) if fees is not None else 0)
+    return Usd(total)
+
+
+def stake_of(position: MarketPosition) -> Usd:
+    """What a market can still lose: the cost of what is held there."""
+    return Usd(position.up.cost + position.down.cost)

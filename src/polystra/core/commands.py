@@ -1,0 +1,58 @@
+"""Lists everything the engine may ask of the world. Imperative, frozen; answers come back as events."""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from polystra.core.ids import MarketId, OrderId
+from polystra.core.terms import OrderTerms
+
+
+class Command(Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """Something we want done."""
+
+
+class PlaceOrder(Command, frozen=True, kw_only=True):
+    """Sign it, record the intent, send it once."""
+
+    order: OrderId
+    terms: OrderTerms
+
+
+class CancelOrder(Command, frozen=True, kw_only=True):
+    order: OrderId
+
+
+class CancelAll(Command, frozen=True, kw_only=True):
+    """Every live order of the account, also those we do not know."""
+
+
+class QueryOrder(Command, frozen=True, kw_only=True):
+    """Ask the venue what became of one order."""
+
+    order: OrderId
+
+
+class TakeSnapshot(Command, frozen=True, kw_only=True):
+    """Read live orders, trades and balances, and report them as one `SnapshotTaken`."""
+
+
+class Follow(Command, frozen=True, kw_only=True):
+    """Stream this market's book."""
+
+    market: MarketId
+
+
+class Unfollow(Command, frozen=True, kw_only=True):
+    market: MarketId
+
+
+class LoadHistory(Command, frozen=True, kw_only=True):
+    """What a strategy needs to know about the time before we followed."""
+
+    market: MarketId
+
+
+AnyCommand: TypeAlias = (
+    PlaceOrder | CancelOrder | CancelAll | QueryOrder | TakeSnapshot | Follow | Unfollow | LoadHistory
+)

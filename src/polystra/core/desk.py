@@ -1,0 +1,175 @@
+"""Keeps everything the engine knows about one market: its book, its orders, what was decided, what it waits for.
+
+A desk holds facts and answers questions about them. It decides nothing: that is the engine's order of business.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from polystra.core.account import reserved_by
+from polystra.core.book import OrderBook
+from polystra.core.events import Memory, RefusalReason
+from polystra.core.ids import OrderId
+from polystra.core.markets import Market, Payout
+from polystra.core.orders import Order
+from polystra.core.planner import Suspension
+from polystra.core.positions import FLAT, Adjustment, MarketPosition, position_of
+from polystra.core.prices import MINUTE, MinutePrices
+from polystra.core.strategy import Decision, Strategy, Wake
+from polystra.core.terms import Outcome, Purpose, Side, Slot, slot_of
+from polystra.core.units import MICRO, Instant, Nanos, Price, Shares, Tick, Usd, mirror
+from polystra.core.view import ANYTHING, NEVER, MarketView, Surroundings, Wait
+
+
+class Desk:
+    """One followed market. Mutable; only the engine changes it."""
+
+    def __init__(self, market: Market, strategy: Strategy, patience: Nanos) -> None:
+        self.market = market
+        self.strategy = strategy
+        self.book = OrderBook(market.tick, patience)
+        self.minutes = MinutePrices()
+        self.orders: dict[OrderId, Order] = {}
+        self.adjustments: tuple[Adjustment, ...] = ()
+        self.position: MarketPosition = FLAT
+        self.suspended: dict[Slot, Suspension] = {}
+        self.memory: Struct | None = strategy.first_memory
+        self.decision: Decision | None = None
+        self.called_at = Instant(0)
+        self.wait: Wait = ANYTHING
+        self.halted: str | None = None
+        self.followed = False
+        self.closed = False
+        self.payout: Payout | None = None
+        self.settled = False
+        self.said: dict[str, object] = {}
+
+    # --- questions ---------------------------------------------------------------------------------------------
+
+    @property
+    def live(self) -> Iterator[Order]:
+        return (order for order in self.orders.values() if order.live)
+
+    @property
+    def reserved(self) -> Usd:
+        return reserved_by(self.orders.values(), self.market.fees)
+
+    def reserved_by_entry(self, wish: Slot) -> Usd:
+        """The part of `reserved` that belongs to the order in this slot, which its own review must not count twice."""
+        mine = (order for order in self.orders.values() if slot_of(order.terms) == wish)
+        return reserved_by(mine, self.market.fees)
+
+    @property
+    def is_over(self) -> bool:
+        """Resolved, with nothing of ours live or still on its way to the chain."""
+        return self.payout is not None and not any(order.live or order.settling for order in self.orders.values())
+
+    def is_due(self, at: Instant) -> bool:
+        """Whether what was decided last may have changed."""
+        return at >= self.wait.until or not self.wait.best_holds(self.book.bid, self.book.ask)
+
+    def wakes_on(self, wake: Wake) -> bool:
+        return wake in self.strategy.wakes_on.events
+
+    def strategy_is_due(self, at: Instant) -> bool:
+        """Whether the strategy asked to be called: its clock, its own time, or a best price outside its wait."""
+        if self.decision is None or at >= min(self._clock, self.decision.wait.until):
+            return True
+        return self.wakes_on(Wake.BEST_MOVED) and not self.decision.wait.best_holds(self.book.bid, self.book.ask)
+
+    def own_wait(self, at: Instant) -> Wait:
+        """What this desk waits for on the strategy's behalf: its wait, its clock, and the next minute of own prices.
+
+        Best prices bind only a strategy that wants to be called on them.
+        """
+        decision = self.decision
+        until = self._clock
+        if self.strategy.needs.own_prices:
+            until = min(until, self.minutes.next_at(at))
+        if decision is None:
+            return Wait(until=until)
+        if self.wakes_on(Wake.BEST_MOVED):
+            return decision.wait.both(Wait(until=until))
+        return Wait(until=min(until, decision.wait.until))
+
+    def offered(self, outcome: Outcome, limit: Price) -> Shares:
+        """Shares that an immediate BUY could take at its limit or better."""
+        if outcome is Outcome.UP:
+            return self.book.depth(Side.SELL, limit)
+        return self.book.depth(Side.BUY, mirror(limit))
+
+    def view(self, at: Instant, around: Surroundings) -> MarketView:
+        needs, book = self.strategy.needs, self.book
+        entries = [order for order in self.orders.values() if order.terms.purpose is Purpose.ENTRY]
+        return MarketView(
+            market=self.market,
+            at=at,
+            bid=book.bid,
+            ask=book.ask,
+            trouble=book.trouble(at),
+            bids=book.levels(Side.BUY, needs.depth),
+            asks=book.levels(Side.SELL, needs.depth),
+            own_prices=self.minutes.points[-needs.own_prices :] if needs.own_prices else (),
+            references=around.references,
+            candles=around.candles,
+            strike=around.strike,
+            position=self.position,
+            entries_working=sum(order.live for order in entries),
+            entries_made=sum(order.matched > 0 or order.awaited > 0 for order in entries),
+            free_cash=around.free_cash,
+        )
+
+    @property
+    def _clock(self) -> Instant:
+        every = self.strategy.wakes_on.every
+        return NEVER if every is None else Instant((self.called_at // every + 1) * every)
+
+    # --- changes -----------------------------------------------------------------------------------------------
+
+    def close_minute(self, at: Instant) -> bool:
+        """Write the own price of the minute that ended, if one did; true when a strategy sees it."""
+        if not self.minutes.is_due(at):
+            return False
+        minute = Instant(at // MINUTE * MINUTE)
+        book = self.book
+        fit = book.trouble(minute) is None and book.bid > 0 and book.ask < MICRO
+        return self.minutes.close(minute, Price((book.bid + book.ask) // 2) if fit else None)
+
+    def keep(self, order: Order) -> None:
+        """Store an order's new version and fold the position again when a trade changed it."""
+        before = self.orders.get(order.id)
+        self.orders[order.id] = order
+        if before is None or before.fills != order.fills:
+            self.refold()
+
+    def retick(self, tick: Tick) -> None:
+        """A finer grid: the book starts anew, and what was refused for the old grid may be tried again."""
+        self.market = replace(self.market, tick=tick)
+        self.book.retick(tick)
+        self.lift(RefusalReason.OFF_TICK)
+
+    def remember(self, memory: Memory) -> None:
+        """Give a strategy back what it asked to keep; another strategy's memory, or an unreadable one, is not ours."""
+        if self.memory is None or memory.strategy != self.strategy.name:
+            return
+        with suppress(msgspec.MsgspecError):
+            self.memory = msgspec.msgpack.decode(memory.value, type=type(self.memory))
+
+    def refold(self) -> None:
+        self.position = position_of(self.orders.values(), self.adjustments)
+
+    def lift(self, cause: str) -> None:
+        """End the rest of every slot that waits for this cause."""
+        for slot in [slot for slot, rest in self.suspended.items() if rest.cause == cause]:
+            del self.suspended[slot]
+
+    def says(self, subject: str, what: object) -> bool:
+        """Whether `what` differs from what was last said about `subject`; remembers it."""
+        if self.said.get(subject) == what:
+            return False
+        self.said[subject] = what
+        return True

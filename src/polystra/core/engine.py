@@ -1,0 +1,227 @@
+"""Puts the core in order; nothing else.
+
+    event ─► what is (book, prices, orders, positions)          `knowledge`
+          ─► view ─► strategy ─► sizing ─► risk                 what we want: `entries`
+                  ─► exits                                      what the holding needs
+          ─► planner                                            the difference = commands
+
+One event in, one `Step` out. An engine is born asleep: it learns the ledger's facts and the venue's reading as events
+and commands nothing until `Started`. Most events change nothing that a decision rests on; the gate (`Wait`) lets them
+pass with one shared, empty step.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from polystra.core import lifecycle
+from polystra.core import notes as nt
+from polystra.core.account import stake_of
+from polystra.core.commands import (
+    AnyCommand,
+    CancelOrder,
+    Follow,
+    LoadHistory,
+    PlaceOrder,
+    QueryOrder,
+    TakeSnapshot,
+    Unfollow,
+)
+from polystra.core.desk import Desk
+from polystra.core.entries import EntryPlan, wanted_entries
+from polystra.core.events import AnyEvent, TradingState
+from polystra.core.exits import NOTHING_HELD, ExitPlan, wanted_exits
+from polystra.core.ids import OrderId
+from polystra.core.knowledge import Knowledge, memory_of
+from polystra.core.markets import Series
+from polystra.core.orders import Heard
+from polystra.core.planner import Plan, plan
+from polystra.core.rules import Rules
+from polystra.core.strategy import Decision, Strategy
+from polystra.core.units import Instant, seconds
+from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
+
+NAP = seconds(0.001)
+"""No wait is shorter, whatever a strategy asks for: one that is over already would wake for ever."""
+
+
+class Step(Struct, frozen=True, gc=False):
+    """What one event led to: what to do, and what changed."""
+
+    commands: tuple[AnyCommand, ...] = ()
+    notes: tuple[nt.AnyNote, ...] = ()
+
+
+NOTHING = Step()
+"""The answer to most events, shared."""
+
+
+class Engine:
+    """The whole bot without its edges. Mutable, single-threaded; the same events give the same steps.
+
+    `strategies` says who trades which series; other series are not followed. `guardian` looks after positions in
+    markets that no strategy owns any more.
+    """
+
+    def __init__(self, rules: Rules, strategies: Mapping[Series, Strategy], guardian: Strategy) -> None:
+        self._rules = rules
+        self._known = Knowledge(rules, strategies, guardian)
+        self._commands: list[AnyCommand] = []
+
+    def handle(self, event: AnyEvent) -> Step:
+        """Learn one event and say what follows. Time comes from the event alone."""
+        known = self._known
+        known.learn(event)
+        if known.awake:
+            for market, forced in known.stirred.items():
+                self._consider(known.desks[market], forced=forced)
+            self._ask_venue()
+        known.stirred.clear()
+        if not self._commands and not known.notes:
+            return NOTHING
+        step = Step(tuple(self._commands), tuple(known.notes))
+        self._commands.clear()
+        known.notes.clear()
+        return step
+
+    @property
+    def next_wake(self) -> Instant | None:
+        """When the engine wants to hear `Woke`, whatever happens before; None while only events matter."""
+        if not self._known.awake:
+            return None
+        due = min((desk.wait.until for desk in self._known.open_desks), default=NEVER)
+        if self._known.readings.next_at is not None:
+            due = min(due, self._known.readings.next_at)
+        return None if due >= NEVER else due
+
+    def _consider(self, desk: Desk, *, forced: bool) -> None:
+        """Decide again for one market: strategy, entries, exits, then the difference to what is working."""
+        known, at = self._known, self._known.at
+        self._follow(desk)
+        if desk.closed:
+            self._wind_up(desk)
+            return
+        account = known.account
+        minute = desk.close_minute(at)
+        view = desk.view(at, known.surroundings(desk.market, account.free))
+        if desk.decision is None or forced or minute or desk.strategy_is_due(at):
+            self._ask_strategy(desk, view)
+        assert desk.decision is not None
+        stopped = known.state is TradingState.STOPPED
+        exits = NOTHING_HELD if stopped else wanted_exits(view, desk.decision.exits)
+        halted = known.readings.blind or known.cash_trouble
+        entries = wanted_entries(desk, view, account, known.state, self._rules, halted=halted)
+        planned = plan(entries.approved, exits.orders, desk.live, desk.suspended, at)
+        wait = desk.own_wait(at).both(entries.wait).both(exits.wait).both(planned.wait)
+        desk.wait = _no_shorter(wait, Instant(at + NAP))
+        self._say_what_changed(desk, entries, exits)
+        self._command(desk, planned)
+
+    def _ask_strategy(self, desk: Desk, view: MarketView) -> None:
+        decision = desk.strategy.decide(view, desk.memory)
+        desk.decision, desk.called_at = decision, view.at
+        if decision.memory is not None and decision.memory != desk.memory:
+            desk.memory = decision.memory
+            self._known.notes.append(memory_of(desk))
+        if desk.says("decision", (bool(decision.wishes), decision.outcome, decision.reason)):
+            self._known.notes.append(_decision_note(desk, decision))
+
+    def _command(self, desk: Desk, planned: Plan) -> None:
+        """Turn a plan into commands, and our own orders into what they are from now on."""
+        known = self._known
+        for order in planned.cancel:
+            known.notes.extend(lifecycle.told(desk, order, Heard.CANCEL_ASKED, known.at, "not wanted any more"))
+            self._commands.append(CancelOrder(order=order))
+        for order in planned.query:
+            lifecycle.asked(desk, order, known.at)
+            self._commands.append(QueryOrder(order=order))
+        for terms in planned.place:
+            order, known.next_order = known.next_order, OrderId(known.next_order + 1)
+            known.market_of[order] = desk.market.id
+            known.notes.append(lifecycle.born(desk, order, terms, known.at))
+            self._commands.append(PlaceOrder(order=order, terms=terms))
+
+    def _wind_up(self, desk: Desk) -> None:
+        """Take back what still rests in a closed market; book it once nothing of it can move any more."""
+        known = self._known
+        if not desk.is_over or desk.payout is None:
+            planned = plan((), (), desk.live, desk.suspended, known.at)
+            self._command(desk, planned)
+            desk.wait = _no_shorter(planned.wait, Instant(known.at + NAP))
+            return
+        desk.wait = ANYTHING
+        position, payout = desk.position, desk.payout
+        if not desk.says("settled", position):
+            return
+        if not desk.settled:
+            desk.settled = True
+            known.add_realised(position.redeemable(payout) - stake_of(position))
+            self._commands.append(Unfollow(market=desk.market.id))
+        known.notes.append(
+            nt.MarketSettled(
+                market=desk.market.id,
+                payout=payout,
+                up_shares=position.up.shares,
+                down_shares=position.down.shares,
+                redeemable=position.redeemable(payout),
+                pnl=position.pnl(payout),
+            )
+        )
+
+    def _follow(self, desk: Desk) -> None:
+        """Ask for the streams and the history of a market, once."""
+        if not desk.followed:
+            desk.followed = True
+            self._commands.append(Follow(market=desk.market.id))
+            if desk.strategy.needs.history:
+                self._commands.append(LoadHistory(market=desk.market.id))
+
+    def _ask_venue(self) -> None:
+        """Look up orders the venue did not list, and read the account when a reading is due."""
+        known = self._known
+        self._commands.extend(QueryOrder(order=order) for order in known.missing)
+        known.missing.clear()
+        readings = known.readings
+        if readings.next_at is None:
+            readings.asked(known.at)
+        elif known.at >= readings.next_at:
+            readings.asked(known.at)
+            self._commands.append(TakeSnapshot())
+
+    def _say_what_changed(self, desk: Desk, entries: EntryPlan, exits: ExitPlan) -> None:
+        """Said once per change, not once per look."""
+        market, notes = desk.market.id, self._known.notes
+        if desk.says("denied", tuple((wish.outcome, denied.limit) for wish, denied in entries.denied)):
+            for wish, one in entries.denied:
+                notes.append(
+                    nt.EntryDenied(
+                        market=market, outcome=wish.outcome, limit=one.limit, value=one.value, allowed=one.allowed
+                    )
+                )
+        if desk.says("uncovered", tuple((outcome, why) for outcome, _, why in exits.uncovered)):
+            for outcome, shares, why in exits.uncovered:
+                notes.append(nt.ExitUncovered(market=market, outcome=outcome, shares=shares, why=why))
+        if desk.says("stops", tuple(outcome for outcome, _, _ in exits.stops)):
+            for outcome, bid, level in exits.stops:
+                held = desk.position.of(outcome).settled
+                notes.append(nt.StopTriggered(market=market, outcome=outcome, bid=bid, level=level, shares=held))
+
+
+def _no_shorter(wait: Wait, until: Instant) -> Wait:
+    return wait if wait.until >= until else replace(wait, until=until)
+
+
+def _decision_note(desk: Desk, decision: Decision) -> nt.EntryDecided:
+    return nt.EntryDecided(
+        market=desk.market.id,
+        strategy=desk.strategy.name,
+        action="enter" if decision.wishes else "stand aside",
+        reason=decision.reason,
+        outcome=decision.outcome,
+        probability=decision.probability,
+        price=decision.price,
+        fee=decision.fee,
+        edge=decision.edge,
+        signals=decision.signals,
+    )

@@ -1,0 +1,413 @@
+"""Lists everything the engine may learn. Past tense, frozen, each with the moment `at` which we learned it.
+
+Market data is in *Up terms*: the two outcomes of a market share one book (Up at 0.53 is Down at 0.47), so a bid for
+Down arrives here as an ask for Up. Orders and fills are in the terms of their own outcome. `at` never decreases; times
+of the venue (`venue_at`) are data. The journal stores these structures as they are.
+"""
+
+from enum import StrEnum
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
+from polystra.core.markets import Market, Payout, PriceSource
+from polystra.core.terms import Liquidity, OrderTerms, Outcome, Side, TradeStage
+from polystra.core.units import Instant, Nanos, Price, Shares, Tick, Usd
+
+
+class RefusalReason(StrEnum):
+    """Why the venue, or we before it, said no. What may be done about each is decided in `engine` and `planner`."""
+
+    NOT_ENOUGH_BALANCE = "not enough balance"
+    OFF_TICK = "off tick"
+    TOO_SMALL = "too small"
+    WRONG_AMOUNTS = "wrong amounts"
+    WOULD_CROSS = "post-only would cross"
+    NOT_FILLED = "nothing to fill"
+    BAD_EXPIRY = "bad expiry"
+    DUPLICATED = "duplicated"
+    MARKET_CLOSED = "market closed"
+    VENUE_RESTRICTED = "venue restricted"
+    NOT_SENT = "not sent"
+    OTHER = "other"
+
+
+class CancelReason(StrEnum):
+    """How an order ended without being filled whole."""
+
+    ASKED = "asked"
+    REMAINDER_KILLED = "remainder killed"
+    MARKET_RESOLVED = "market resolved"
+    BY_VENUE = "by venue"
+    NOT_FOUND = "not found, no trade"
+
+
+class Stream(StrEnum):
+    MARKET = "market"
+    USER = "user"
+    PRICES = "prices"
+
+
+class TradingState(StrEnum):
+    """Armed trades; paused opens nothing; reduce-only places sells alone; stopped cancels all and places nothing."""
+
+    ARMED = "armed"
+    PAUSED = "paused"
+    REDUCE_ONLY = "reduce-only"
+    STOPPED = "stopped"
+
+
+class Event(Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """Something that we learned at `at`."""
+
+    at: Instant
+
+
+# --- markets and books -------------------------------------------------------------------------------------------
+
+Level: TypeAlias = tuple[Price, Shares]
+
+
+class MarketListed(Event, frozen=True, kw_only=True):
+    """The catalogue knows a window, or knows it better than before."""
+
+    market: Market
+
+
+class BookSnapshot(Event, frozen=True, kw_only=True):
+    """The whole book; both sides best first."""
+
+    market: MarketId
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    venue_at: Instant | None = None
+
+
+class LevelChange(Struct, frozen=True, gc=False):
+    """The new total size resting at one price; zero takes the level away."""
+
+    side: Side
+    price: Price
+    size: Shares
+
+
+class BookChanged(Event, frozen=True, kw_only=True):
+    """Levels that changed together, with the best prices which the venue says result, where it says so."""
+
+    market: MarketId
+    changes: tuple[LevelChange, ...]
+    best_bid: Price | None = None
+    best_ask: Price | None = None
+    venue_at: Instant | None = None
+
+
+class BestQuoted(Event, frozen=True, kw_only=True):
+    """Best prices without sizes. They inform, but nothing can be sized on them."""
+
+    market: MarketId
+    bid: Price
+    ask: Price
+
+
+class TradePrinted(Event, frozen=True, kw_only=True):
+    """Somebody traded. `taker` is the side of the order that crossed, None where a recording does not say."""
+
+    market: MarketId
+    price: Price
+    size: Shares
+    taker: Side | None = None
+
+
+class TickSizeChanged(Event, frozen=True, kw_only=True):
+    market: MarketId
+    tick: Tick
+
+
+class MarketClosed(Event, frozen=True, kw_only=True):
+    """The market accepts no more orders."""
+
+    market: MarketId
+
+
+class MarketResolved(Event, frozen=True, kw_only=True):
+    market: MarketId
+    payout: Payout
+
+
+# --- prices of the underlying ------------------------------------------------------------------------------------
+
+
+class PricePrinted(Event, frozen=True, kw_only=True):
+    """A price of the underlying in USD, millionths; `stamped_at` is the source's own time, which settlement goes by."""
+
+    asset: str
+    source: PriceSource
+    value: int
+    stamped_at: Instant
+
+
+class Candle(Struct, frozen=True, gc=False, kw_only=True):
+    """Prices in millionths of a USD, volumes in millionths of the asset; `taker_buy` is None where nobody says."""
+
+    opened_at: Instant
+    length: Nanos
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    taker_buy: int | None = None
+
+
+class CandleClosed(Event, frozen=True, kw_only=True):
+    asset: str
+    source: PriceSource
+    candle: Candle
+
+
+class OwnPrice(Struct, frozen=True, gc=False):
+    """The middle of the Up book at a whole minute."""
+
+    minute: Instant
+    mid: Price
+
+
+class HistoryLoaded(Event, frozen=True, kw_only=True):
+    """What happened before we followed: the answer to `LoadHistory`. Empty means that nobody knows."""
+
+    market: MarketId
+    own_prices: tuple[OwnPrice, ...] = ()
+    candles: tuple[Candle, ...] = ()
+    prices: tuple[PricePrinted, ...] = ()
+
+
+class HistoryFailed(Event, frozen=True, kw_only=True):
+    market: MarketId
+    why: str
+
+
+# --- orders and fills --------------------------------------------------------------------------------------------
+
+
+class OrderAccepted(Event, frozen=True, kw_only=True):
+    """The venue took the order. What it matched at once is provisional until the trades arrive.
+
+    `rests` is False for an immediate order: whatever it did not match is gone.
+    """
+
+    order: OrderId
+    rests: bool
+    matched: Shares = Shares(0)
+    paid: Usd = Usd(0)
+
+
+class OrderRefused(Event, frozen=True, kw_only=True):
+    """The venue said no, and we know it."""
+
+    order: OrderId
+    reason: RefusalReason
+    text: str
+
+
+class OrderOutcomeUnknown(Event, frozen=True, kw_only=True):
+    """No answer, or one that proves nothing: the order may rest, may have traded, may never have arrived."""
+
+    order: OrderId
+    why: str
+
+
+class OrderNotSent(Event, frozen=True, kw_only=True):
+    """It could not be signed or recorded, so not a byte left."""
+
+    order: OrderId
+    why: str
+
+
+class OrderFilled(Event, frozen=True, kw_only=True):
+    """A trade of our order, repeated at each stage of its settlement. The same trade counts once."""
+
+    order: OrderId
+    trade: TradeId
+    price: Price
+    shares: Shares
+    liquidity: Liquidity
+    stage: TradeStage
+    traded_at: Instant | None = None
+
+
+class OrderCancelled(Event, frozen=True, kw_only=True):
+    """The order is gone; `matched` is what it had traded, where the venue says."""
+
+    order: OrderId
+    reason: CancelReason
+    matched: Shares | None = None
+
+
+class OrderExpired(Event, frozen=True, kw_only=True):
+    order: OrderId
+
+
+class CancelRefused(Event, frozen=True, kw_only=True):
+    """The venue found nothing to cancel. A question, not a success: the order may have been filled."""
+
+    order: OrderId
+    text: str
+
+
+class CancelOutcomeUnknown(Event, frozen=True, kw_only=True):
+    order: OrderId
+    why: str
+
+
+class OrderReported(Event, frozen=True, kw_only=True):
+    """The venue's own record of a live order, from a listing or a question."""
+
+    order: OrderId
+    matched: Shares
+
+
+class OrderNotFound(Event, frozen=True, kw_only=True):
+    """The venue has no live order of this id: ended, or never arrived."""
+
+    order: OrderId
+
+
+# --- account, start and control ----------------------------------------------------------------------------------
+
+
+class HeldShares(Struct, frozen=True, gc=False):
+    market: MarketId
+    outcome: Outcome
+    shares: Shares
+
+
+class SnapshotTaken(Event, frozen=True, kw_only=True):
+    """One complete reading of our account at the venue, its pages all read.
+
+    Every trade and live order of ours in it came before it as `OrderFilled` and `OrderReported`. `settled` lists only
+    outcomes that we asked about or hold. `foreign` are live orders that no intent of ours explains.
+    """
+
+    cash: Usd
+    settled: tuple[HeldShares, ...]
+    live: tuple[OrderId, ...]
+    foreign: tuple[VenueOrderId, ...] = ()
+
+
+class SnapshotFailed(Event, frozen=True, kw_only=True):
+    """A reading that failed or was incomplete. It is evidence of nothing."""
+
+    why: str
+
+
+class RestoredOrder(Struct, frozen=True, gc=False, kw_only=True):
+    """An order as the ledger remembers it. Unless it had `ended`, nobody knows what became of it."""
+
+    order: OrderId
+    terms: OrderTerms
+    decided_at: Instant
+    ended: bool
+
+
+class RestoredFill(Struct, frozen=True, gc=False, kw_only=True):
+    order: OrderId
+    trade: TradeId
+    price: Price
+    shares: Shares
+    liquidity: Liquidity
+    stage: TradeStage
+    filled_at: Instant
+
+
+class Memory(Struct, frozen=True, gc=False):
+    """What a strategy asked to be told again, encoded by the strategy itself."""
+
+    market: MarketId
+    strategy: str
+    value: bytes
+
+
+class RestoredAdjustment(Struct, frozen=True, gc=False, kw_only=True):
+    """Shares written off, as the ledger remembers it: negative when they left."""
+
+    market: MarketId
+    outcome: Outcome
+    shares: Shares
+
+
+class LedgerLoaded(Event, frozen=True, kw_only=True):
+    """Everything the ledger knows that still matters, given to an engine that is asleep."""
+
+    next_order: OrderId
+    cash: Usd
+    markets: tuple[Market, ...] = ()
+    orders: tuple[RestoredOrder, ...] = ()
+    fills: tuple[RestoredFill, ...] = ()
+    adjustments: tuple[RestoredAdjustment, ...] = ()
+    memories: tuple[Memory, ...] = ()
+    realised_today: Usd = Usd(0)
+    state: TradingState = TradingState.ARMED
+    halted: tuple[MarketId, ...] = ()
+
+
+class Started(Event, frozen=True, kw_only=True):
+    """Ledger and venue agree, or their differences are booked: from here on the engine may command."""
+
+
+class StreamLost(Event, frozen=True, kw_only=True):
+    stream: Stream
+
+
+class StreamRestored(Event, frozen=True, kw_only=True):
+    """Connected again. What was missed is not replayed; the books wait for their snapshots."""
+
+    stream: Stream
+
+
+class TradingStateSet(Event, frozen=True, kw_only=True):
+    """A person, or the shell on a person's behalf, changed what the engine may do."""
+
+    state: TradingState
+    who: str
+    why: str
+
+
+class Woke(Event, frozen=True, kw_only=True):
+    """The alarm the engine asked for."""
+
+
+AnyEvent: TypeAlias = (
+    MarketListed
+    | BookSnapshot
+    | BookChanged
+    | BestQuoted
+    | TradePrinted
+    | TickSizeChanged
+    | MarketClosed
+    | MarketResolved
+    | PricePrinted
+    | CandleClosed
+    | HistoryLoaded
+    | HistoryFailed
+    | OrderAccepted
+    | OrderRefused
+    | OrderOutcomeUnknown
+    | OrderNotSent
+    | OrderFilled
+    | OrderCancelled
+    | OrderExpired
+    | CancelRefused
+    | CancelOutcomeUnknown
+    | OrderReported
+    | OrderNotFound
+    | SnapshotTaken
+    | SnapshotFailed
+    | LedgerLoaded
+    | Started
+    | StreamLost
+    | StreamRestored
+    | TradingStateSet
+    | Woke
+)
+"""The closed list that the journal decodes and the engine dispatches on; a test holds it equal to both."""

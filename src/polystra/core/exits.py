@@ -1,0 +1,139 @@
+"""Says which sells the holding needs now. From scratch after each event; the planner finds the difference.
+
+A stop takes precedence over the target: while it holds, the target order is simply not wanted any more, so it is
+cancelled, and the stop is placed once its cancel is known. Nothing here ever asks for more than the settled shares.
+"""
+
+from msgspec import Struct
+
+from polystra.core.positions import Holding
+from polystra.core.strategy import ExitPolicy, StopPolicy
+from polystra.core.terms import OrderTerms, Outcome, Purpose, Side, TimeInForce
+from polystra.core.units import MICRO, Instant, Price, Shares, mirror, seconds, whole_steps
+from polystra.core.view import ANYTHING, MarketView, Wait
+
+LOOK_AGAIN = seconds(1)
+
+
+class ExitOrder(Struct, frozen=True, gc=False):
+    """A sell of what is really there. Made here alone, reduce-only by construction."""
+
+    terms: OrderTerms
+
+
+class ExitPlan(Struct, frozen=True, gc=False, kw_only=True):
+    """The sells wanted now, the shares that none of them covers with the reason, the stops that hold, and the wait."""
+
+    orders: tuple[ExitOrder, ...] = ()
+    uncovered: tuple[tuple[Outcome, Shares, str], ...] = ()
+    stops: tuple[tuple[Outcome, Price, Price], ...] = ()
+    wait: Wait = ANYTHING
+
+
+NOTHING_HELD = ExitPlan()
+
+
+def wanted_exits(view: MarketView, policy: ExitPolicy) -> ExitPlan:
+    """The exit plan of both outcomes of a market."""
+    if view.position.flat:
+        return NOTHING_HELD
+    plan = NOTHING_HELD
+    for outcome in Outcome:
+        holding = view.position.of(outcome)
+        if holding.shares > 0:
+            plan = _joined(plan, _exit_of(view, policy, holding))
+    return plan
+
+
+def stop_level(policy: StopPolicy, holding: Holding) -> Price | None:
+    """The bid at or below which the stop holds: `price` but at least `distance` under the entry, or the loss of
+    `fraction`, whichever comes first; None when the stop is off."""
+    entry = holding.entry_price
+    if entry is None:
+        return None
+    levels = [] if policy.price is None else [min(policy.price, entry - policy.distance)]
+    if policy.fraction is not None:
+        levels.append(entry * (MICRO - policy.fraction) // MICRO)
+    return Price(max(levels)) if levels else None
+
+
+def losing(view: MarketView, outcome: Outcome) -> bool:
+    """Whether the underlying is on the losing side of the strike; what is unknown counts as losing. A tie is Up."""
+    if view.strike is None or not view.references:
+        return True
+    up_wins = view.references[0].value >= view.strike
+    return up_wins is (outcome is Outcome.DOWN)
+
+
+def _exit_of(view: MarketView, policy: ExitPolicy, holding: Holding) -> ExitPlan:
+    sellable = whole_steps(holding.settled)
+    if not sellable:
+        return ExitPlan(uncovered=((holding.outcome, holding.shares, "settling"),))
+    stop = _stop(view, policy.stop, holding, sellable)
+    if stop.orders:
+        return stop
+    return _joined(stop, _target(view, policy, holding, sellable))
+
+
+def _stop(view: MarketView, policy: StopPolicy | None, holding: Holding, sellable: Shares) -> ExitPlan:
+    """The stop order when it holds; otherwise only what would make it hold."""
+    level = stop_level(policy, holding) if policy is not None else None
+    if policy is None or level is None or level <= 0:
+        return NOTHING_HELD
+    again = Wait(until=Instant(view.at + LOOK_AGAIN))
+    if view.trouble is not None:
+        return ExitPlan(wait=again)
+    old_enough = Instant((holding.last_bought_at or view.at) + policy.min_age)
+    if view.at < old_enough:
+        return ExitPlan(wait=Wait(until=old_enough))
+    bid = view.bid_of(holding.outcome)
+    if bid is None or bid > level:
+        return ExitPlan(wait=_until_bid_at(level, holding.outcome) if bid is not None else again)
+    if not losing(view, holding.outcome):
+        return ExitPlan(wait=view.pinned(until=again.until))
+    worst = view.market.tick.down(bid - policy.slippage)
+    terms = _sell(view, holding.outcome, Purpose.STOP, worst, sellable, TimeInForce.FAK)
+    return ExitPlan(orders=(ExitOrder(terms),), stops=((holding.outcome, bid, level),), wait=view.pinned(again.until))
+
+
+def _target(view: MarketView, policy: ExitPolicy, holding: Holding, sellable: Shares) -> ExitPlan:
+    if policy.target is None:
+        return ExitPlan(uncovered=((holding.outcome, holding.shares, "held to settlement"),))
+    since = Instant((holding.last_bought_at or view.at) + policy.min_age)
+    if view.at < since:
+        return ExitPlan(uncovered=((holding.outcome, holding.shares, "too young"),), wait=Wait(until=since))
+    if sellable < view.market.min_shares:
+        return ExitPlan(uncovered=((holding.outcome, sellable, "below the venue's least size"),))
+    price = view.market.tick.up(policy.target)
+    terms = _sell(view, holding.outcome, Purpose.TARGET, price, sellable, TimeInForce.GTC)
+    return ExitPlan(orders=(ExitOrder(terms),))
+
+
+def _sell(
+    view: MarketView, outcome: Outcome, purpose: Purpose, price: Price, shares: Shares, time_in_force: TimeInForce
+) -> OrderTerms:
+    return OrderTerms(
+        market=view.market.id,
+        outcome=outcome,
+        side=Side.SELL,
+        purpose=purpose,
+        price=price,
+        shares=shares,
+        time_in_force=time_in_force,
+    )
+
+
+def _until_bid_at(level: Price, outcome: Outcome) -> Wait:
+    """Holds while the bid for an outcome is above `level`; a bid for Down is an ask for Up."""
+    if outcome is Outcome.UP:
+        return Wait(bid_lo=Price(level + 1))
+    return Wait(ask_hi=Price(mirror(level) - 1))
+
+
+def _joined(one: ExitPlan, other: ExitPlan) -> ExitPlan:
+    return ExitPlan(
+        orders=one.orders + other.orders,
+        uncovered=one.uncovered + other.uncovered,
+        stops=one.stops + other.stops,
+        wait=one.wait.both(other.wait),
+    )

@@ -1,0 +1,79 @@
+"""Computes the taker fee from a market's own schedule (`PROTOCOL.md` F.1).
+
+    fee = shares x rate x (p (1 - p)) ^ exponent        in USD, rounded half up to five decimals
+
+Takers only. The venue does not document the direction of that rounding; half up is this project's assumption, and a
+fee below 0.00001 is zero. Today's venue charges in collateral: on top of a BUY, out of the proceeds of a SELL. Until
+April 2026 a BUY paid in shares: it received fewer (`in_shares_on_buys`).
+"""
+
+from msgspec import Struct
+
+from polystra.core.errors import NotSupported
+from polystra.core.terms import Liquidity, OrderTerms, Side
+from polystra.core.units import MICRO, Price, Shares, Usd
+
+_FEE_STEP = 10
+"""Five decimals of a USD, in millionths."""
+
+
+class FeeSchedule(Struct, frozen=True, gc=False, kw_only=True):
+    """One market's fees. `rate` and `rebate_rate` are millionths (0.07 is 70,000); `exponent` is 1 or 2."""
+
+    rate: int
+    exponent: int = 1
+    rebate_rate: int = 0
+    in_shares_on_buys: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate < MICRO or not 0 <= self.rebate_rate <= MICRO or self.exponent not in (1, 2):
+            raise NotSupported(
+                f"fee schedule rate {self.rate}, rebate {self.rebate_rate}, exponent {self.exponent}: "
+                "known are rates from 0 to 1 in millionths and exponents 1 and 2; this market is not traded"
+            )
+
+
+class Fee(Struct, frozen=True, gc=False):
+    """What one fill costs: collateral, or shares in the older era; one of the two is zero."""
+
+    usd: Usd
+    shares: Shares
+
+
+NO_FEE = Fee(Usd(0), Shares(0))
+
+
+def taker_fee(schedule: FeeSchedule, at: Price, amount: Shares) -> Usd:
+    """The fee of taking `amount` shares at a price, in USD."""
+    spread = at * (MICRO - at)
+    scale = MICRO * MICRO * MICRO
+    raised = spread
+    if schedule.exponent == 2:
+        raised, scale = spread * spread, scale * MICRO * MICRO
+    steps = _half_up(amount * schedule.rate * raised, scale * _FEE_STEP)
+    return Usd(steps * _FEE_STEP)
+
+
+def fee_of_fill(schedule: FeeSchedule, side: Side, liquidity: Liquidity, at: Price, amount: Shares) -> Fee:
+    """What this fill of ours costs. In the older era a BUY pays the fee's worth in shares, rounded down."""
+    if liquidity is Liquidity.MAKER:
+        return NO_FEE
+    fee = taker_fee(schedule, at, amount)
+    if schedule.in_shares_on_buys and side is Side.BUY:
+        return Fee(Usd(0), Shares(fee * MICRO // at))
+    return Fee(fee, Shares(0))
+
+
+def worst_fee(schedule: FeeSchedule, terms: OrderTerms) -> Usd:
+    """The most collateral this order can cost in fees, at whatever price it fills.
+
+    A taker BUY may fill below its limit, where a dollar buys more shares and the fee per dollar is higher: with
+    exponent 1 it is rate x (1 - p), so rate x spend is never too little, and one step covers the rounding.
+    """
+    if terms.side is Side.SELL or terms.post_only or schedule.in_shares_on_buys:
+        return Usd(0)
+    return Usd(_half_up(terms.spend * schedule.rate, MICRO * _FEE_STEP) * _FEE_STEP + _FEE_STEP)
+
+
+def _half_up(numerator: int, denominator: int) -> int:
+    return (2 * numerator + denominator) // (2 * denominator)

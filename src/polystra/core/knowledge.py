@@ -1,0 +1,408 @@
+"""Learns events: what is. One method per kind of event, found by its type.
+
+Learning changes desks, the underlying and the account, notes what changed, and names the markets that must be looked
+at again. What to do about it is decided in `engine`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from polystra.core import events as ev
+from polystra.core import lifecycle
+from polystra.core import notes as nt
+from polystra.core.account import Account, stake_of
+from polystra.core.desk import Desk
+from polystra.core.errors import ContradictoryFacts
+from polystra.core.ids import MarketId, OrderId
+from polystra.core.markets import Market, PriceSource, Series
+from polystra.core.orders import Heard, Order, OrderState
+from polystra.core.positions import Adjustment
+from polystra.core.readings import Readings
+from polystra.core.reconcile import RECENT, CashDrift, Finding, MissingThere, ShareDrift, UnknownToUs
+from polystra.core.rules import Rules
+from polystra.core.strategy import Strategy, Wake
+from polystra.core.underlying import Underlying
+from polystra.core.units import Instant, Usd, seconds
+from polystra.core.view import Surroundings
+
+DAY = seconds(86_400)
+
+
+class Knowledge:
+    """Everything the engine knows. Mutable; changed by `learn` alone.
+
+    `stirred` maps each market to look at to whether its strategy must be asked; `missing` are orders that the venue
+    did not list. Both, and `notes`, are emptied by the engine after each event.
+    """
+
+    def __init__(self, rules: Rules, strategies: Mapping[Series, Strategy], guardian: Strategy) -> None:
+        self.rules = rules
+        self.desks: dict[MarketId, Desk] = {}
+        self.market_of: dict[OrderId, MarketId] = {}
+        self.underlying = Underlying()
+        self.readings = Readings(rules.reading_every, rules.drift_confirmed_after)
+        self.state = ev.TradingState.ARMED
+        self.awake = False
+        self.cash = Usd(0)
+        self.cash_trouble: str | None = None
+        self.next_order = OrderId(1)
+        self.at = Instant(0)
+        self.notes: list[nt.AnyNote] = []
+        self.stirred: dict[MarketId, bool] = {}
+        self.missing: list[OrderId] = []
+        self._strategies = dict(strategies)
+        self._guardian = guardian
+        self._day = 0
+        self._realised_today = 0
+        self.on: dict[type, Callable[[Any], None]] = {
+            ev.MarketListed: self._market_listed,
+            ev.BookSnapshot: self._book_snapshot,
+            ev.BookChanged: self._book_changed,
+            ev.BestQuoted: self._best_quoted,
+            ev.TradePrinted: self._trade_printed,
+            ev.TickSizeChanged: self._tick_size_changed,
+            ev.MarketClosed: self._market_closed,
+            ev.MarketResolved: self._market_resolved,
+            ev.PricePrinted: self._price_printed,
+            ev.CandleClosed: self._candle_closed,
+            ev.HistoryLoaded: self._history_loaded,
+            ev.HistoryFailed: self._history_failed,
+            ev.OrderAccepted: self._order_accepted,
+            ev.OrderRefused: self._order_refused,
+            ev.OrderOutcomeUnknown: self._order_outcome_unknown,
+            ev.OrderNotSent: self._order_not_sent,
+            ev.OrderFilled: self._order_filled,
+            ev.OrderCancelled: self._order_cancelled,
+            ev.OrderExpired: self._order_expired,
+            ev.CancelRefused: self._cancel_refused,
+            ev.CancelOutcomeUnknown: self._cancel_outcome_unknown,
+            ev.OrderReported: self._order_reported,
+            ev.OrderNotFound: self._order_not_found,
+            ev.SnapshotTaken: self._snapshot_taken,
+            ev.SnapshotFailed: self._snapshot_failed,
+            ev.LedgerLoaded: self._ledger_loaded,
+            ev.Started: self._started,
+            ev.StreamLost: self._stream_lost,
+            ev.StreamRestored: self._stream_restored,
+            ev.TradingStateSet: self._trading_state_set,
+            ev.Woke: self._woke,
+        }
+
+    def learn(self, event: ev.AnyEvent) -> None:
+        self.at = event.at
+        self.on[type(event)](event)
+
+    @property
+    def open_desks(self) -> Iterator[Desk]:
+        return (desk for desk in self.desks.values() if not desk.settled)
+
+    @property
+    def account(self) -> Account:
+        """The whole account, worst case. Profit of the day starts anew at midnight UTC."""
+        open_desks = list(self.open_desks)
+        return Account(
+            cash=self.cash,
+            reserved=Usd(sum(desk.reserved for desk in open_desks)),
+            at_stake=Usd(sum(stake_of(desk.position) for desk in open_desks)),
+            open_positions=sum(not desk.position.flat or desk.reserved > 0 for desk in open_desks),
+            redeemable=Usd(
+                sum(desk.position.redeemable(desk.payout) for desk in self.desks.values() if desk.payout is not None)
+            ),
+            realised_today=Usd(self._realised_today if self.at // DAY == self._day else 0),
+        )
+
+    def surroundings(self, market: Market, free_cash: Usd) -> Surroundings:
+        return Surroundings(
+            references=self.underlying.references(market, self.at),
+            candles=self.underlying.candles(market.series.asset),
+            strike=self.underlying.strike(market),
+            free_cash=free_cash,
+        )
+
+    def add_realised(self, amount: int) -> None:
+        """Count a realised profit towards the day it happens on."""
+        day = self.at // DAY
+        if day != self._day:
+            self._day, self._realised_today = day, 0
+        self._realised_today += amount
+
+    # --- markets and books -----------------------------------------------------------------------------------------
+
+    def _market_listed(self, event: ev.MarketListed) -> None:
+        self._open_desk(event.market, self._strategies.get(event.market.series))
+
+    def _open_desk(self, market: Market, strategy: Strategy | None) -> None:
+        known = self.desks.get(market.id)
+        if known is not None:
+            if (known.market.up_token, known.market.down_token) != (market.up_token, market.down_token):
+                raise ContradictoryFacts(f"market {market.id} was listed with other tokens before: {market.slug}")
+            return
+        if strategy is None:
+            return
+        self.desks[market.id] = Desk(market, strategy, self.rules.book_patience)
+        self.notes.append(nt.MarketFollowed(market=market))
+        self._stir(market.id, forced=True)
+
+    def _book_snapshot(self, event: ev.BookSnapshot) -> None:
+        desk = self._desk_before_change(event.market)
+        if desk is not None:
+            desk.book.replace(event.bids, event.asks, event.at)
+            self._book_moved(desk)
+
+    def _book_changed(self, event: ev.BookChanged) -> None:
+        desk = self._desk_before_change(event.market)
+        if desk is not None:
+            desk.book.change(event)
+            self._book_moved(desk)
+
+    def _best_quoted(self, event: ev.BestQuoted) -> None:
+        desk = self._desk_before_change(event.market)
+        if desk is not None:
+            desk.book.quote(event.bid, event.ask, event.at)
+            self._book_moved(desk)
+
+    def _trade_printed(self, event: ev.TradePrinted) -> None:
+        desk = self.desks.get(event.market)
+        if desk is not None and desk.wakes_on(Wake.TRADE):
+            self._stir(event.market, forced=True)
+
+    def _tick_size_changed(self, event: ev.TickSizeChanged) -> None:
+        desk = self.desks.get(event.market)
+        if desk is not None:
+            desk.retick(event.tick)
+            self._stir(event.market, forced=True)
+
+    def _market_closed(self, event: ev.MarketClosed) -> None:
+        desk = self.desks.get(event.market)
+        if desk is not None:
+            desk.closed = True
+            self._stir(event.market, forced=True)
+
+    def _market_resolved(self, event: ev.MarketResolved) -> None:
+        desk = self.desks.get(event.market)
+        if desk is not None:
+            desk.closed, desk.payout = True, event.payout
+            self._stir(event.market, forced=True)
+
+    def _desk_before_change(self, market: MarketId) -> Desk | None:
+        """The desk whose book is about to change, its own price of the minute written from the book as it still is."""
+        desk = self.desks.get(market)
+        if desk is not None and desk.close_minute(self.at):
+            self._stir(market, forced=True)
+        return desk
+
+    def _book_moved(self, desk: Desk) -> None:
+        if desk.wakes_on(Wake.LEVEL_MOVED):
+            self._stir(desk.market.id, forced=True)
+        elif desk.is_due(self.at):
+            self._stir(desk.market.id, forced=False)
+
+    # --- the underlying --------------------------------------------------------------------------------------------
+
+    def _price_printed(self, event: ev.PricePrinted) -> None:
+        self.underlying.add(event)
+        for desk in self.open_desks:
+            if desk.market.series.asset != event.asset:
+                continue
+            if desk.wakes_on(Wake.ORACLE_TICK):
+                self._stir(desk.market.id, forced=True)
+            elif not desk.wait.spot_holds(self.underlying.settlement_price(desk.market)):
+                self._stir(desk.market.id, forced=False)
+
+    def _candle_closed(self, event: ev.CandleClosed) -> None:
+        self.underlying.add_candle(event)
+        self._stir_asset(event.asset)
+
+    def _history_loaded(self, event: ev.HistoryLoaded) -> None:
+        desk = self.desks.get(event.market)
+        if desk is None:
+            return
+        desk.minutes.backfill(event.own_prices)
+        asset = desk.market.series.asset
+        for price in event.prices:
+            self.underlying.add(price)
+        for candle in event.candles:
+            self.underlying.add_candle(
+                ev.CandleClosed(at=event.at, asset=asset, source=PriceSource.BINANCE_CANDLE, candle=candle)
+            )
+        self._stir(event.market, forced=True)
+
+    def _history_failed(self, event: ev.HistoryFailed) -> None:
+        self.notes.append(nt.ReadingFailed(why=f"history of {event.market}: {event.why}"))
+
+    # --- orders ----------------------------------------------------------------------------------------------------
+
+    def _order_accepted(self, event: ev.OrderAccepted) -> None:
+        desk = self._desk_of(event.order)
+        if desk is not None:
+            lifecycle.answered(desk, event.order, event.matched)
+            self._tell(event.order, Heard.RESTS if event.rests else Heard.KILLED)
+
+    def _order_refused(self, event: ev.OrderRefused) -> None:
+        self._tell(event.order, Heard.REFUSED, event.reason)
+
+    def _order_outcome_unknown(self, event: ev.OrderOutcomeUnknown) -> None:
+        self._tell(event.order, Heard.NO_ANSWER, event.why)
+
+    def _order_not_sent(self, event: ev.OrderNotSent) -> None:
+        self._tell(event.order, Heard.NOT_SENT, event.why)
+
+    def _order_filled(self, event: ev.OrderFilled) -> None:
+        desk = self._desk_of(event.order)
+        if desk is None:
+            return
+        before, order = desk.position, desk.orders[event.order]
+        self.notes.extend(lifecycle.booked(desk, event))
+        self.cash = Usd(self.cash + _cash_of(desk.orders[event.order]) - _cash_of(order))
+        self.add_realised(
+            desk.position.up.realised + desk.position.down.realised - before.up.realised - before.down.realised
+        )
+        if event.stage.settled:
+            desk.lift(ev.RefusalReason.NOT_ENOUGH_BALANCE)
+        self._stir(desk.market.id, forced=True)
+
+    def _order_cancelled(self, event: ev.OrderCancelled) -> None:
+        self._tell(event.order, Heard.CANCELLED, event.reason)
+
+    def _order_expired(self, event: ev.OrderExpired) -> None:
+        self._tell(event.order, Heard.EXPIRED)
+
+    def _cancel_refused(self, event: ev.CancelRefused) -> None:
+        self._tell(event.order, Heard.CANCEL_DOUBTED, event.text)
+
+    def _cancel_outcome_unknown(self, event: ev.CancelOutcomeUnknown) -> None:
+        self._tell(event.order, Heard.CANCEL_DOUBTED, event.why)
+
+    def _order_reported(self, event: ev.OrderReported) -> None:
+        """The venue lists it as live. A cancel still under way is not disproved by a listing that overlapped it."""
+        desk = self._desk_of(event.order)
+        if desk is None:
+            return
+        order = desk.orders[event.order]
+        if order.state is not OrderState.CANCELLING or order.cancel_doubted:
+            self._tell(event.order, Heard.SEEN_LIVE)
+
+    def _order_not_found(self, event: ev.OrderNotFound) -> None:
+        """Its trades came before this answer. Too young, or never heard of, it may still arrive: ask again later."""
+        desk = self._desk_of(event.order)
+        if desk is None:
+            return
+        order = desk.orders[event.order]
+        in_doubt = order.state in (OrderState.UNKNOWN, OrderState.SUBMITTING)
+        patience = self.rules.doubt_patience if in_doubt and desk.payout is None else RECENT
+        if order.live and event.at - order.decided_at >= patience:
+            self._tell(event.order, Heard.GONE, ev.CancelReason.NOT_FOUND)
+
+    def _tell(self, order: OrderId, heard: Heard, cause: str = "") -> None:
+        desk = self._desk_of(order)
+        if desk is not None:
+            self.notes.extend(lifecycle.told(desk, order, heard, self.at, cause))
+            self._stir(desk.market.id, forced=True)
+
+    def _desk_of(self, order: OrderId) -> Desk | None:
+        market = self.market_of.get(order)
+        return None if market is None else self.desks[market]
+
+    # --- the account -----------------------------------------------------------------------------------------------
+
+    def _snapshot_taken(self, event: ev.SnapshotTaken) -> None:
+        orders = [order for desk in self.open_desks for order in desk.orders.values()]
+        positions = [(desk.market.id, desk.position) for desk in self.open_desks]
+        for desk in self.open_desks:
+            desk.lift(ev.RefusalReason.NOT_ENOUGH_BALANCE)
+        for finding in self.readings.taken(event, self.cash, orders, positions):
+            self._found(finding)
+
+    def _found(self, finding: Finding) -> None:
+        match finding:
+            case MissingThere(order):
+                self.missing.append(order)
+            case UnknownToUs(venue_order):
+                self.notes.append(nt.ForeignOrderSeen(venue_order=venue_order))
+            case CashDrift(ledger, venue):
+                why = "no fill explains it: entries stop"
+                self.notes.append(nt.DriftFound(subject="cash", market=None, ledger=ledger, venue=venue, why=why))
+                self.cash_trouble = "cash differs from the venue's"
+            case ShareDrift(market):
+                self.notes.extend(lifecycle.drifted(self.desks[market], finding, self.rules.auto_adjust, self.at))
+                self._stir(market, forced=True)
+
+    def _snapshot_failed(self, event: ev.SnapshotFailed) -> None:
+        self.readings.failed(event.why)
+        self.notes.append(nt.ReadingFailed(why=event.why))
+
+    # --- start, streams and control --------------------------------------------------------------------------------
+
+    def _ledger_loaded(self, event: ev.LedgerLoaded) -> None:
+        self.next_order, self.cash, self.state = event.next_order, event.cash, event.state
+        self._day, self._realised_today = event.at // DAY, event.realised_today
+        for market in event.markets:
+            self._open_desk(market, self._strategies.get(market.series, self._guardian))
+        fills: dict[OrderId, list[ev.RestoredFill]] = {}
+        for fill in event.fills:
+            fills.setdefault(fill.order, []).append(fill)
+        for stored in event.orders:
+            self.market_of[stored.order] = stored.terms.market
+            lifecycle.restored(self.desks[stored.terms.market], stored, tuple(fills.get(stored.order, ())))
+        for adjusted in event.adjustments:
+            desk = self.desks[adjusted.market]
+            desk.adjustments = (
+                *desk.adjustments,
+                Adjustment(outcome=adjusted.outcome, shares=adjusted.shares, at=event.at),
+            )
+            desk.refold()
+        for memory in event.memories:
+            self.desks[memory.market].remember(memory)
+        for market_id in event.halted:
+            self.desks[market_id].halted = "halted before the restart"
+        self.notes.clear()
+
+    def _started(self, event: ev.Started) -> None:
+        self.awake = True
+        for desk in self.open_desks:
+            self._stir(desk.market.id, forced=True)
+
+    def _stream_lost(self, event: ev.StreamLost) -> None:
+        if event.stream is ev.Stream.MARKET:
+            for desk in self.open_desks:
+                desk.book.lose()
+                self.notes.append(nt.BookDistrusted(market=desk.market.id, why="stream lost"))
+                self._stir(desk.market.id, forced=True)
+        if event.stream is ev.Stream.USER:
+            self.readings.failed("user stream lost")
+
+    def _stream_restored(self, event: ev.StreamRestored) -> None:
+        """The user stream does not replay: what was missed must be read."""
+        if event.stream is ev.Stream.USER:
+            self.readings.next_at = event.at
+
+    def _trading_state_set(self, event: ev.TradingStateSet) -> None:
+        before, self.state = self.state, event.state
+        self.notes.append(nt.StateChanged(before=before, after=event.state, who=event.who, why=event.why))
+        for desk in self.open_desks:
+            self._stir(desk.market.id, forced=True)
+
+    def _woke(self, event: ev.Woke) -> None:
+        for desk in self.open_desks:
+            if desk.is_due(event.at):
+                self._stir(desk.market.id, forced=False)
+
+    def _stir_asset(self, asset: str) -> None:
+        for desk in self.open_desks:
+            if desk.market.series.asset == asset:
+                self._stir(desk.market.id, forced=True)
+
+    def _stir(self, market: MarketId, *, forced: bool) -> None:
+        self.stirred[market] = forced or self.stirred.get(market, False)
+
+
+def _cash_of(order: Order) -> int:
+    """What an order's trades did to our cash, those that failed taken out."""
+    return sum(fill.cash(order.terms.side) for fill in order.fills if fill.counts)
+
+
+def memory_of(desk: Desk) -> nt.MemoryKept:
+    """The note that lets a restarted strategy remember."""
+    return nt.MemoryKept(market=desk.market.id, strategy=desk.strategy.name, value=msgspec.msgpack.encode(desk.memory))

@@ -1,0 +1,202 @@
+"""Lists everything a person should hear, which is also everything that the ledger keeps.
+
+A note is returned when something *changed*, never once per cycle. The shell prints notes and records them; the core
+does neither. The ledger writes orders, fills, decisions, adjustments and settlements from these and from the commands
+of the same step, so what a person reads and what is stored cannot differ.
+"""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from polystra.core.events import TradingState
+from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
+from polystra.core.markets import Market, Payout
+from polystra.core.terms import Liquidity, Outcome, Side, Slot, TradeStage
+from polystra.core.units import Instant, Price, Shares, Usd
+
+
+class Note(Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """Something that changed."""
+
+
+class MarketFollowed(Note, frozen=True, kw_only=True):
+    market: Market
+
+
+class EntryDecided(Note, frozen=True, kw_only=True):
+    """What the strategy made of a market: the numbers of SPEC X3, the action and its reason in plain words.
+
+    `probability` is our estimate that `outcome` wins; `price` the price an entry would pay; `fee` per share; `edge` =
+    probability - price - fee, all in millionths. None is unknown, never zero.
+    """
+
+    market: MarketId
+    strategy: str
+    action: str
+    reason: str
+    outcome: Outcome | None = None
+    probability: int | None = None
+    price: Price | None = None
+    fee: Usd | None = None
+    edge: int | None = None
+    signals: tuple[tuple[str, float | None], ...] = ()
+
+
+class EntryDenied(Note, frozen=True, kw_only=True):
+    """Risk said no: which limit, the value that met it, and the limit."""
+
+    market: MarketId
+    outcome: Outcome
+    limit: str
+    value: str
+    allowed: str
+
+
+class OrderMoved(Note, frozen=True, kw_only=True):
+    """A step in an order's life; `before` is empty at its birth."""
+
+    order: OrderId
+    market: MarketId
+    before: str
+    after: str
+    cause: str = ""
+
+
+class FillBooked(Note, frozen=True, kw_only=True):
+    """A fill that counts, once, with what it cost. `cash` is signed: negative paid, positive received, fee included."""
+
+    order: OrderId
+    trade: TradeId
+    market: MarketId
+    outcome: Outcome
+    side: Side
+    price: Price
+    shares: Shares
+    liquidity: Liquidity
+    stage: TradeStage
+    fee_usd: Usd
+    fee_shares: Shares
+    cash: Usd
+    late: bool = False
+
+
+class TradeStageMoved(Note, frozen=True, kw_only=True):
+    order: OrderId
+    trade: TradeId
+    stage: TradeStage
+
+
+class SlotSuspended(Note, frozen=True, kw_only=True):
+    """A place where nothing is tried for a while, and why."""
+
+    slot: Slot
+    cause: str
+    until: Instant | None
+
+
+class ExitUncovered(Note, frozen=True, kw_only=True):
+    """Shares that no exit covers, and why."""
+
+    market: MarketId
+    outcome: Outcome
+    shares: Shares
+    why: str
+
+
+class StopTriggered(Note, frozen=True, kw_only=True):
+    market: MarketId
+    outcome: Outcome
+    bid: Price
+    level: Price
+    shares: Shares
+
+
+class BookDistrusted(Note, frozen=True, kw_only=True):
+    market: MarketId
+    why: str
+
+
+class MarketHalted(Note, frozen=True, kw_only=True):
+    """No more entries here until a person looked."""
+
+    market: MarketId
+    why: str
+
+
+class DriftFound(Note, frozen=True, kw_only=True):
+    """Ledger and venue differ and no fill explains it. `subject` is `cash` or an outcome of `market`."""
+
+    subject: str
+    market: MarketId | None
+    ledger: int
+    venue: int
+    why: str
+
+
+class AdjustmentBooked(Note, frozen=True, kw_only=True):
+    """The ledger was moved to what the venue shows: cause, before, after."""
+
+    market: MarketId
+    outcome: Outcome
+    cause: str
+    before: Shares
+    after: Shares
+
+
+class ForeignOrderSeen(Note, frozen=True, kw_only=True):
+    """A live order at the venue that no intent of ours explains. It is left alone."""
+
+    venue_order: VenueOrderId
+
+
+class MarketSettled(Note, frozen=True, kw_only=True):
+    """A window is over. `pnl` is everything it brought; `redeemable` waits to be claimed and is not cash."""
+
+    market: MarketId
+    payout: Payout
+    up_shares: Shares
+    down_shares: Shares
+    redeemable: Usd
+    pnl: Usd
+
+
+class MemoryKept(Note, frozen=True, kw_only=True):
+    market: MarketId
+    strategy: str
+    value: bytes
+
+
+class StateChanged(Note, frozen=True, kw_only=True):
+    before: TradingState
+    after: TradingState
+    who: str
+    why: str
+
+
+class ReadingFailed(Note, frozen=True, kw_only=True):
+    """A reading of the venue failed: entries wait until one succeeds."""
+
+    why: str
+
+
+AnyNote: TypeAlias = (
+    MarketFollowed
+    | EntryDecided
+    | EntryDenied
+    | OrderMoved
+    | FillBooked
+    | TradeStageMoved
+    | SlotSuspended
+    | ExitUncovered
+    | StopTriggered
+    | BookDistrusted
+    | MarketHalted
+    | DriftFound
+    | AdjustmentBooked
+    | ForeignOrderSeen
+    | MarketSettled
+    | MemoryKept
+    | StateChanged
+    | ReadingFailed
+)

@@ -1,0 +1,254 @@
+"""Follows one order from intent to end.
+
+    SUBMITTING ──► WORKING ──► CANCELLING ──► CANCELLED
+        │  │          │            │
+        │  └► REFUSED └► FILLED ◄──┘            EXPIRED
+        └──► UNKNOWN ──► any of them
+
+What may happen in which state is the table `TRANSITIONS`; what is absent raises `IllegalTransition`. How much is
+filled is data, never a state: fills count in every state, also after the end, once per trade. REFUSED means that the
+venue said no and we know it; UNKNOWN means that we do not know whether it heard us. The two are never merged.
+`docs/order-lifecycle.md` is drawn from this table.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from polystra.core.errors import IllegalTransition
+from polystra.core.ids import OrderId, TradeId, show_order
+from polystra.core.terms import Liquidity, OrderTerms, Side, TradeStage
+from polystra.core.units import SIZE_STEP, Instant, Price, Shares, Usd, cost_of, show
+
+
+class OrderState(StrEnum):
+    SUBMITTING = "SUBMITTING"
+    WORKING = "WORKING"
+    CANCELLING = "CANCELLING"
+    UNKNOWN = "UNKNOWN"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    REFUSED = "REFUSED"
+
+    @property
+    def ended(self) -> bool:
+        return self in _ENDS
+
+
+_ENDS = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REFUSED})
+
+
+class Heard(StrEnum):
+    """What an order can be told."""
+
+    RESTS = "rests"
+    KILLED = "remainder killed"
+    REFUSED = "refused"
+    NO_ANSWER = "no answer"
+    NOT_SENT = "not sent"
+    SEEN_LIVE = "seen live"
+    CANCEL_ASKED = "cancel asked"
+    CANCEL_DOUBTED = "cancel doubted"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    FILLED = "filled whole"
+    GONE = "not found"
+
+
+_S, _H = OrderState, Heard
+
+TRANSITIONS: dict[tuple[OrderState, Heard], OrderState] = {
+    (_S.SUBMITTING, _H.RESTS): _S.WORKING,
+    (_S.SUBMITTING, _H.SEEN_LIVE): _S.WORKING,
+    (_S.SUBMITTING, _H.KILLED): _S.CANCELLED,
+    (_S.SUBMITTING, _H.REFUSED): _S.REFUSED,
+    (_S.SUBMITTING, _H.NOT_SENT): _S.REFUSED,
+    (_S.SUBMITTING, _H.NO_ANSWER): _S.UNKNOWN,
+    (_S.SUBMITTING, _H.CANCELLED): _S.CANCELLED,
+    (_S.SUBMITTING, _H.EXPIRED): _S.EXPIRED,
+    (_S.SUBMITTING, _H.FILLED): _S.FILLED,
+    (_S.WORKING, _H.RESTS): _S.WORKING,
+    (_S.WORKING, _H.SEEN_LIVE): _S.WORKING,
+    (_S.WORKING, _H.NO_ANSWER): _S.WORKING,
+    (_S.WORKING, _H.KILLED): _S.CANCELLED,
+    (_S.WORKING, _H.CANCEL_ASKED): _S.CANCELLING,
+    (_S.WORKING, _H.CANCELLED): _S.CANCELLED,
+    (_S.WORKING, _H.EXPIRED): _S.EXPIRED,
+    (_S.WORKING, _H.FILLED): _S.FILLED,
+    (_S.WORKING, _H.GONE): _S.CANCELLED,
+    (_S.CANCELLING, _H.RESTS): _S.CANCELLING,
+    (_S.CANCELLING, _H.NO_ANSWER): _S.CANCELLING,
+    (_S.CANCELLING, _H.CANCEL_DOUBTED): _S.CANCELLING,
+    (_S.CANCELLING, _H.SEEN_LIVE): _S.WORKING,
+    (_S.CANCELLING, _H.KILLED): _S.CANCELLED,
+    (_S.CANCELLING, _H.CANCELLED): _S.CANCELLED,
+    (_S.CANCELLING, _H.EXPIRED): _S.EXPIRED,
+    (_S.CANCELLING, _H.FILLED): _S.FILLED,
+    (_S.CANCELLING, _H.GONE): _S.CANCELLED,
+    (_S.UNKNOWN, _H.NO_ANSWER): _S.UNKNOWN,
+    (_S.UNKNOWN, _H.CANCEL_DOUBTED): _S.UNKNOWN,
+    (_S.UNKNOWN, _H.RESTS): _S.WORKING,
+    (_S.UNKNOWN, _H.SEEN_LIVE): _S.WORKING,
+    (_S.UNKNOWN, _H.KILLED): _S.CANCELLED,
+    (_S.UNKNOWN, _H.REFUSED): _S.REFUSED,
+    (_S.UNKNOWN, _H.CANCELLED): _S.CANCELLED,
+    (_S.UNKNOWN, _H.EXPIRED): _S.EXPIRED,
+    (_S.UNKNOWN, _H.FILLED): _S.FILLED,
+    (_S.UNKNOWN, _H.GONE): _S.CANCELLED,
+    # Late and repeated news of an order that ended: streams repeat and overtake one another.
+    **{
+        (end, late): end
+        for end in (_S.FILLED, _S.CANCELLED, _S.EXPIRED)
+        for late in Heard
+        if late not in (_H.CANCEL_ASKED, _H.NOT_SENT, _H.REFUSED)
+    },
+    (_S.REFUSED, _H.REFUSED): _S.REFUSED,
+    (_S.REFUSED, _H.NO_ANSWER): _S.REFUSED,
+    (_S.REFUSED, _H.GONE): _S.REFUSED,
+    (_S.REFUSED, _H.CANCEL_DOUBTED): _S.REFUSED,
+}
+
+
+class Fill(Struct, frozen=True, gc=False, kw_only=True):
+    """One trade of one order of ours, in the order's own terms, with what it cost."""
+
+    trade: TradeId
+    price: Price
+    shares: Shares
+    liquidity: Liquidity
+    stage: TradeStage
+    at: Instant
+    fee_usd: Usd = Usd(0)
+    fee_shares: Shares = Shares(0)
+
+    @property
+    def counts(self) -> bool:
+        return self.stage is not TradeStage.FAILED
+
+    @property
+    def value(self) -> Usd:
+        """Price times shares, before fees."""
+        return cost_of(self.price, self.shares)
+
+    def cash(self, side: Side) -> Usd:
+        """What it did to our cash: negative for a BUY, fee included."""
+        return Usd((-self.value if side is Side.BUY else self.value) - self.fee_usd)
+
+
+class Order(Struct, frozen=True, gc=False, kw_only=True):
+    """One order. `answered` is what the venue's answer said was matched, until its trades are here."""
+
+    id: OrderId
+    terms: OrderTerms
+    decided_at: Instant
+    state: OrderState = OrderState.SUBMITTING
+    state_at: Instant = Instant(0)
+    fills: tuple[Fill, ...] = ()
+    answered: Shares = Shares(0)
+    cancel_doubted: bool = False
+    asked_at: Instant | None = None
+
+    @property
+    def matched(self) -> Shares:
+        """What really traded, trades that failed taken out."""
+        return Shares(sum(fill.shares for fill in self.fills if fill.counts))
+
+    @property
+    def spent(self) -> Usd:
+        return Usd(sum(fill.value for fill in self.fills if fill.counts))
+
+    @property
+    def awaited(self) -> Shares:
+        """Matched by the venue's word, but no trade of it has arrived yet."""
+        return Shares(max(self.answered - sum(fill.shares for fill in self.fills), 0))
+
+    @property
+    def live(self) -> bool:
+        """Whether it can still trade, as far as we know."""
+        return not self.state.ended
+
+    @property
+    def remaining(self) -> Shares:
+        """What may still trade, in shares at the limit price; zero after the end."""
+        if self.state.ended:
+            return Shares(0)
+        if self.terms.in_cash:
+            left = max(self.terms.spend - self.spent, 0)
+            return Shares(left * 1_000_000 // self.terms.price)
+        return Shares(max(self.terms.shares - self.matched, 0))
+
+    @property
+    def settling(self) -> bool:
+        """Whether a trade of it is still on its way to the chain, or awaited."""
+        return self.awaited > 0 or any(fill.stage in (TradeStage.MATCHED, TradeStage.RETRYING) for fill in self.fills)
+
+
+def moved(order: Order, heard: Heard, at: Instant) -> Order:
+    """The order after it was told something; raises `IllegalTransition` when that cannot be."""
+    after = TRANSITIONS.get((order.state, heard))
+    if after is None:
+        raise IllegalTransition(f"{show_order(order.id)}: told '{heard}' while {order.state}")
+    doubted = heard is Heard.CANCEL_DOUBTED or (order.cancel_doubted and after is order.state)
+    if after is order.state and doubted == order.cancel_doubted:
+        return order
+    return replace(order, state=after, state_at=at, cancel_doubted=doubted)
+
+
+def filled(order: Order, fill: Fill) -> Order:
+    """The order with one more trade; the same trade again changes its stage at most, and never back from an end.
+
+    Raises `IllegalTransition` when a trade comes back with other numbers, or fills more than the order asked for.
+    """
+    for index, known in enumerate(order.fills):
+        if known.trade == fill.trade:
+            if (known.price, known.shares) != (fill.price, fill.shares):
+                raise IllegalTransition(
+                    f"{show_order(order.id)}: trade {fill.trade} was {show(known.shares)} @ {show(known.price)}, "
+                    f"now {show(fill.shares)} @ {show(fill.price)}"
+                )
+            if not _advances(known.stage, fill.stage):
+                return order
+            kept = replace(known, stage=fill.stage)
+            return replace(order, fills=(*order.fills[:index], kept, *order.fills[index + 1 :]))
+    more = replace(order, fills=(*order.fills, fill))
+    _refuse_overfill(more)
+    return more
+
+
+def is_whole(order: Order) -> bool:
+    """Whether nothing is left to trade but dust below one size step."""
+    if order.terms.in_cash:
+        return order.terms.spend - order.spent < cost_of(order.terms.price, SIZE_STEP)
+    return order.terms.shares - order.matched < SIZE_STEP
+
+
+_RANK = {
+    TradeStage.MATCHED: 0,
+    TradeStage.RETRYING: 1,
+    TradeStage.MINED: 2,
+    TradeStage.CONFIRMED: 3,
+    TradeStage.FAILED: 3,
+}
+
+
+def _advances(known: TradeStage, heard: TradeStage) -> bool:
+    """CONFIRMED and FAILED are final; a MINED trade can still be retried."""
+    if known is TradeStage.MINED and heard is TradeStage.RETRYING:
+        return True
+    return _RANK[known] < 3 and _RANK[heard] > _RANK[known]
+
+
+def _refuse_overfill(order: Order) -> None:
+    """Shares up to one size step over are the venue's dust (`FAULTS.md` row 21); more is a contradiction."""
+    terms = order.terms
+    if terms.in_cash:
+        over = order.spent - terms.spend > cost_of(terms.price, SIZE_STEP)
+    else:
+        over = order.matched - terms.shares > SIZE_STEP
+    if over:
+        raise IllegalTransition(
+            f"{show_order(order.id)}: filled {show(order.matched)} for {show(order.spent)} "
+            f"of {show(terms.shares)} @ {show(terms.price)}"
+        )

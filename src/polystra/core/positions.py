@@ -1,0 +1,144 @@
+"""Folds fills and settlement into holdings and profit.
+
+There is no stored position: a `Holding` is what the fills of a market, and the adjustments a person can read in the
+ledger, add up to. Cost is averaged; every micro-unit that leaves the cost goes into the realised profit, so holdings
+and cash always add up exactly.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from polystra.core.markets import Payout
+from polystra.core.orders import Fill, Order
+from polystra.core.terms import Outcome, Side
+from polystra.core.units import MICRO, Instant, Price, Shares, Usd
+
+
+class Adjustment(Struct, frozen=True, gc=False, kw_only=True):
+    """Shares that the venue does not have although our fills say so, booked in the open."""
+
+    outcome: Outcome
+    shares: Shares
+    at: Instant
+
+
+class Holding(Struct, frozen=True, gc=False, kw_only=True):
+    """What we hold of one outcome.
+
+    `shares` counts every trade that did not fail; `settled` only what has reached the chain and is not sold: the most
+    that may be offered. `cost` is what the shares held cost, fees included, and `paid` without them; `realised` is
+    what sales brought beyond the cost.
+    """
+
+    outcome: Outcome
+    shares: Shares = Shares(0)
+    settled: Shares = Shares(0)
+    cost: Usd = Usd(0)
+    paid: Usd = Usd(0)
+    realised: Usd = Usd(0)
+    fees: Usd = Usd(0)
+    bought: Shares = Shares(0)
+    last_bought_at: Instant | None = None
+
+    @property
+    def entry_price(self) -> Price | None:
+        """The average price of the shares held, without fees; None when nothing is held."""
+        return Price(self.paid * MICRO // self.shares) if self.shares > 0 else None
+
+
+class MarketPosition(Struct, frozen=True, gc=False):
+    """Both outcomes of one market. An equal number of Up and Down is worth 1 USD a pair whatever happens."""
+
+    up: Holding
+    down: Holding
+
+    def of(self, outcome: Outcome) -> Holding:
+        return self.up if outcome is Outcome.UP else self.down
+
+    @property
+    def locked(self) -> Shares:
+        return min(self.up.shares, self.down.shares)
+
+    @property
+    def flat(self) -> bool:
+        return not self.up.shares and not self.down.shares
+
+    def redeemable(self, payout: Payout) -> Usd:
+        """What the shares held can be claimed for."""
+        return Usd(sum(one.shares * payout.of(one.outcome) // MICRO for one in (self.up, self.down)))
+
+    def pnl(self, payout: Payout) -> Usd:
+        """Everything the market brought: sales, fees, and the claim on what is still held."""
+        paid = self.up.cost + self.down.cost
+        return Usd(self.up.realised + self.down.realised + self.redeemable(payout) - paid)
+
+
+FLAT = MarketPosition(Holding(outcome=Outcome.UP), Holding(outcome=Outcome.DOWN))
+
+
+def position_of(orders: Iterable[Order], adjustments: Iterable[Adjustment] = ()) -> MarketPosition:
+    """Fold all trades of a market's orders, in the order they happened, into its position."""
+    trades = sorted(
+        ((fill.at, order.id, order, fill) for order in orders for fill in order.fills if fill.counts),
+        key=lambda row: (row[0], row[1]),
+    )
+    books = {Outcome.UP: _Tally(Outcome.UP), Outcome.DOWN: _Tally(Outcome.DOWN)}
+    for _, _, order, fill in trades:
+        tally = books[order.terms.outcome]
+        if order.terms.side is Side.BUY:
+            tally.buy(fill)
+        else:
+            tally.sell(fill)
+    for adjustment in adjustments:
+        books[adjustment.outcome].adjust(adjustment.shares)
+    return MarketPosition(books[Outcome.UP].holding(), books[Outcome.DOWN].holding())
+
+
+class _Tally:
+    """One outcome while it is being added up."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.shares = self.settled = self.cost = self.paid = self.realised = self.fees = self.bought = 0
+        self.last_bought_at: Instant | None = None
+
+    def buy(self, fill: Fill) -> None:
+        received = fill.shares - fill.fee_shares
+        self.shares += received
+        self.bought += received
+        self.settled += received if fill.stage.settled else 0
+        self.paid += fill.value
+        self.cost += fill.value + fill.fee_usd
+        self.fees += fill.fee_usd
+        self.last_bought_at = fill.at
+
+    def sell(self, fill: Fill) -> None:
+        """Sold shares leave with their average cost; the last ones take whatever cost is left."""
+        cost, paid = self.cost, self.paid
+        if fill.shares < self.shares:
+            cost, paid = cost * fill.shares // self.shares, paid * fill.shares // self.shares
+        self.shares -= fill.shares
+        self.settled -= fill.shares
+        self.cost -= cost
+        self.paid -= paid
+        self.realised += fill.cash(Side.SELL) - cost
+        self.fees += fill.fee_usd
+
+    def adjust(self, shares: Shares) -> None:
+        """Shares that vanished leave without their cost: what they cost is lost, and shows as such (SPEC S28.A3)."""
+        self.shares += shares
+        self.settled += shares
+
+    def holding(self) -> Holding:
+        return Holding(
+            outcome=self.outcome,
+            shares=Shares(self.shares),
+            settled=Shares(self.settled),
+            cost=Usd(self.cost),
+            paid=Usd(self.paid),
+            realised=Usd(self.realised),
+            fees=Usd(self.fees),
+            bought=Shares(self.bought),
+            last_bought_at=self.last_bought_at,
+        )

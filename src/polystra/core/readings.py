@@ -1,0 +1,63 @@
+"""Turns readings of the venue's account into findings that may be acted on.
+
+One reading proves little: balances lag, an order may have arrived while the pages were read. A drift counts when two
+readings some time apart show the same one (SPEC 1). A failed reading is evidence of nothing, and until one succeeds
+nothing new is opened.
+"""
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from polystra.core.events import SnapshotTaken
+from polystra.core.ids import MarketId
+from polystra.core.orders import Order
+from polystra.core.positions import MarketPosition
+from polystra.core.reconcile import CashDrift, Finding, ShareDrift, diff
+from polystra.core.units import Instant, Nanos, Usd
+
+Subject: TypeAlias = tuple[str, str]
+
+
+class Readings:
+    """The readings so far, as far as the next one needs them. Mutable."""
+
+    def __init__(self, every: Nanos, confirmed_after: Nanos) -> None:
+        self._every = every
+        self._confirmed_after = confirmed_after
+        self._first_seen: dict[Subject, tuple[Instant, Finding]] = {}
+        self.next_at: Instant | None = None
+        self.blind: str | None = "no reading of the venue yet"
+
+    def asked(self, at: Instant) -> None:
+        """A reading was asked for; the next one is due a period later."""
+        self.next_at = Instant(at + self._every)
+
+    def failed(self, why: str) -> None:
+        self.blind = f"reading the venue failed: {why}"
+
+    def taken(
+        self,
+        snapshot: SnapshotTaken,
+        cash: Usd,
+        orders: Iterable[Order],
+        positions: Iterable[tuple[MarketId, MarketPosition]],
+    ) -> tuple[Finding, ...]:
+        """The findings that are proven: all about orders, and drifts that an earlier reading showed too."""
+        self.blind = None
+        found = diff(snapshot, cash, orders, positions)
+        drifts = {_subject(one): one for one in found if isinstance(one, CashDrift | ShareDrift)}
+        self._first_seen = {
+            subject: self._first_seen[subject] if self._same(subject, one) else (snapshot.at, one)
+            for subject, one in drifts.items()
+        }
+        proven = {
+            subject for subject, (since, _) in self._first_seen.items() if snapshot.at - since >= self._confirmed_after
+        }
+        return tuple(one for one in found if not isinstance(one, CashDrift | ShareDrift) or _subject(one) in proven)
+
+    def _same(self, subject: Subject, now: Finding) -> bool:
+        return subject in self._first_seen and self._first_seen[subject][1] == now
+
+
+def _subject(drift: CashDrift | ShareDrift) -> Subject:
+    return ("cash", "") if isinstance(drift, CashDrift) else (drift.market, drift.outcome)

@@ -1,0 +1,25 @@
+"""The numbers an engine runs by: everything that is a setting, as plain values."""
+
+from msgspec import Struct
+
+from polystra.core.risk import Limits
+from polystra.core.sizing import StakeRules
+from polystra.core.units import Nanos, seconds
+
+
+class Rules(Struct, frozen=True, gc=False, kw_only=True):
+    """Times in nanoseconds.
+
+    `book_patience`: a book silent for longer is not trusted. `doubt_patience`: an order that nobody finds is declared
+    gone after this long, which must be longer than the latest late acceptance. `reading_every`: how often the venue's
+    account is read and compared. `drift_confirmed_after`: two readings this far apart must show the same drift.
+    `auto_adjust`: the part of a position (millionths) that may be written off without calling a person (SPEC 1).
+    """
+
+    limits: Limits
+    stakes: StakeRules
+    book_patience: Nanos = seconds(10)
+    doubt_patience: Nanos = seconds(60)
+    reading_every: Nanos = seconds(60)
+    drift_confirmed_after: Nanos = seconds(30)
+    auto_adjust: int = 20_000

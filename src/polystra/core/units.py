@@ -1,0 +1,131 @@
+"""Holds quantities and the only rounding.
+
+Price, shares and money are whole numbers of millionths (the venue's own base unit has six decimals), so sums are exact
+and equal on every machine. `Decimal` and text appear at the border only; a float never becomes a quantity. The one
+place where a price is rounded is `Tick`; the one place where money is rounded is `cost_of`.
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import NewType
+
+from msgspec import Struct
+
+from polystra.core.errors import InvalidQuantity
+
+MICRO = 1_000_000
+
+Price = NewType("Price", int)
+"""Millionths of a USD for one share; inside a market more than 0 and less than 1,000,000."""
+
+Shares = NewType("Shares", int)
+"""Millionths of one share."""
+
+Usd = NewType("Usd", int)
+"""Millionths of a USD of collateral."""
+
+Instant = NewType("Instant", int)
+"""Nanoseconds since 1970-01-01 00:00 UTC."""
+
+Nanos = NewType("Nanos", int)
+"""A length of time in nanoseconds."""
+
+NO_BID = Price(0)
+"""Stands for the best bid of a side without bids; below every real price."""
+
+NO_ASK = Price(MICRO)
+"""Stands for the best ask of a side without asks; above every real price."""
+
+SIZE_STEP = Shares(10_000)
+"""Orders are sized in hundredths of a share (`PROTOCOL.md` E.1)."""
+
+CENT = Usd(10_000)
+
+
+def seconds(count: float) -> Nanos:
+    """A length of time from seconds, rounded to the nanosecond."""
+    return Nanos(round(count * 1_000_000_000))
+
+
+def micro(number: str | int | Decimal) -> int:
+    """Millionths from a decimal number; raises `InvalidQuantity` for a float, NaN, infinity or a seventh decimal."""
+    if isinstance(number, bool) or not isinstance(number, str | int | Decimal):
+        raise InvalidQuantity(f"{number!r}: a quantity is a decimal number, never a {type(number).__name__}")
+    try:
+        scaled = Decimal(number) * MICRO
+    except InvalidOperation:
+        raise InvalidQuantity(f"{number!r} is not a decimal number") from None
+    if not scaled.is_finite() or scaled != scaled.to_integral_value():
+        raise InvalidQuantity(f"{number!r} is not a finite number of at most six decimals")
+    return int(scaled)
+
+
+def price(number: str | int | Decimal) -> Price:
+    """A price from a decimal number, `price("0.53")`."""
+    return Price(micro(number))
+
+
+def shares(number: str | int | Decimal) -> Shares:
+    """A number of shares from a decimal number, `shares("5.62")`."""
+    return Shares(micro(number))
+
+
+def usd(number: str | int | Decimal) -> Usd:
+    """An amount of collateral from a decimal number, `usd("3.39")`."""
+    return Usd(micro(number))
+
+
+def decimal(quantity: int) -> Decimal:
+    """The decimal number of a price, of shares or of money: `Decimal("0.53")` of 530,000."""
+    return Decimal(quantity).scaleb(-6).normalize() + 0
+
+
+def show(quantity: int) -> str:
+    """The shortest exact text of a quantity, `0.53`."""
+    return f"{decimal(quantity):f}"
+
+
+def mirror(one: Price) -> Price:
+    """The same price seen from the other outcome: Up at 0.53 is Down at 0.47, and no bid there is no ask here."""
+    return Price(MICRO - one)
+
+
+def cost_of(at: Price, amount: Shares) -> Usd:
+    """What `amount` shares cost or bring at a price, a remainder below a millionth dropped.
+
+    The exchange contract divides whole base units and drops the remainder; two-decimal sizes never have one.
+    """
+    return Usd(at * amount // MICRO)
+
+
+def whole_steps(amount: int) -> Shares:
+    """`amount` shares rounded down to what an order can carry, hundredths of a share; never negative."""
+    return Shares(max(amount, 0) // SIZE_STEP * SIZE_STEP)
+
+
+class Tick(Struct, frozen=True, gc=False):
+    """A market's price grid: the multiples of `size` from `lowest` to `highest`."""
+
+    size: Price
+
+    def down(self, wanted: int) -> Price:
+        """The highest grid price at or below `wanted`, kept on the grid's ends."""
+        return self._within(wanted // self.size * self.size)
+
+    def up(self, wanted: int) -> Price:
+        """The lowest grid price at or above `wanted`, kept on the grid's ends."""
+        return self._within(-(-wanted // self.size) * self.size)
+
+    def holds(self, candidate: int) -> bool:
+        """Whether an order may carry this price."""
+        return self.lowest <= candidate <= self.highest and candidate % self.size == 0
+
+    @property
+    def lowest(self) -> Price:
+        return self.size
+
+    @property
+    def highest(self) -> Price:
+        return Price(MICRO - self.size)
+
+    def _within(self, candidate: int) -> Price:
+        return Price(min(max(candidate, self.lowest), self.highest))

@@ -1,0 +1,1 @@
+"""Everything that touches the world: venue, price feeds, storage, recordings."""

@@ -1,0 +1,1 @@
+"""A pretend exchange and pretend markets: pure machines, all from one seed."""
