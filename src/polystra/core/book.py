@@ -92,8 +92,9 @@ class OrderBook:
 
     def depth(self, side: Side, worst: Price) -> Shares:
         """All that rests on one side at `worst` or better."""
-        place = worst // self._step
-        return Shares(sum(self._bids[place:] if side is Side.BUY else self._asks[: place + 1]))
+        if side is Side.BUY:
+            return Shares(sum(self._bids[-(-worst // self._step) :]))
+        return Shares(sum(self._asks[: worst // self._step + 1]))
 
     def _clear(self, why: str | None) -> None:
         places = MICRO // self._step + 1

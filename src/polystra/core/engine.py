@@ -87,12 +87,16 @@ class Engine:
 
     @property
     def next_wake(self) -> Instant | None:
-        """When the engine wants to hear `Woke`, whatever happens before; None while only events matter."""
-        if not self._known.awake:
+        """When the engine wants to hear `Woke`, whatever happens before; None while only events matter.
+
+        Without an open market there is nothing to read the account for.
+        """
+        times = [desk.wait.until for desk in self._known.open_desks]
+        if not self._known.awake or not times:
             return None
-        due = min((desk.wait.until for desk in self._known.open_desks), default=NEVER)
         if self._known.readings.next_at is not None:
-            due = min(due, self._known.readings.next_at)
+            times.append(self._known.readings.next_at)
+        due = min(times)
         return None if due >= NEVER else due
 
     def _consider(self, desk: Desk, *, forced: bool) -> None:

@@ -83,6 +83,8 @@ def _stop(view: MarketView, policy: StopPolicy | None, holding: Holding, sellabl
     again = Wait(until=Instant(view.at + LOOK_AGAIN))
     if view.trouble is not None:
         return ExitPlan(wait=again)
+    if view.left < policy.min_left:
+        return NOTHING_HELD
     old_enough = Instant((holding.last_bought_at or view.at) + policy.min_age)
     if view.at < old_enough:
         return ExitPlan(wait=Wait(until=old_enough))

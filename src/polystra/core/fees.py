@@ -16,6 +16,9 @@ from polystra.core.units import MICRO, Price, Shares, Usd
 _FEE_STEP = 10
 """Five decimals of a USD, in millionths."""
 
+_ROUNDED_UP = 5_000
+"""Half a step on each of a thousand fills."""
+
 
 class FeeSchedule(Struct, frozen=True, gc=False, kw_only=True):
     """One market's fees. `rate` and `rebate_rate` are millionths (0.07 is 70,000); `exponent` is 1 or 2."""
@@ -67,12 +70,13 @@ def fee_of_fill(schedule: FeeSchedule, side: Side, liquidity: Liquidity, at: Pri
 def worst_fee(schedule: FeeSchedule, terms: OrderTerms) -> Usd:
     """The most collateral this order can cost in fees, at whatever price it fills.
 
-    A taker BUY may fill below its limit, where a dollar buys more shares and the fee per dollar is higher: with
-    exponent 1 it is rate x (1 - p), so rate x spend is never too little, and one step covers the rounding.
+    A taker BUY may fill below its limit, where a dollar buys more shares and the fee per dollar is higher. It is
+    rate x (1 - p), so rate x spend is never too little (exponent 2 charges less). Each fill rounds for itself, up by
+    half a step at most; half a cent covers a thousand of them.
     """
     if terms.side is Side.SELL or terms.post_only or schedule.in_shares_on_buys:
         return Usd(0)
-    return Usd(_half_up(terms.spend * schedule.rate, MICRO * _FEE_STEP) * _FEE_STEP + _FEE_STEP)
+    return Usd(-(-terms.spend * schedule.rate // MICRO) + _ROUNDED_UP)
 
 
 def _half_up(numerator: int, denominator: int) -> int:

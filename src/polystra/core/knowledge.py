@@ -237,8 +237,8 @@ class Knowledge:
     def _order_accepted(self, event: ev.OrderAccepted) -> None:
         desk = self._desk_of(event.order)
         if desk is not None:
-            lifecycle.answered(desk, event.order, event.matched)
-            self._tell(event.order, Heard.RESTS if event.rests else Heard.KILLED)
+            whole = lifecycle.answered(desk, event.order, event.matched, event.paid)
+            self._tell(event.order, Heard.FILLED if whole else Heard.RESTS if event.rests else Heard.KILLED)
 
     def _order_refused(self, event: ev.OrderRefused) -> None:
         self._tell(event.order, Heard.REFUSED, event.reason)

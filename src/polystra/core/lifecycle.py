@@ -21,12 +21,12 @@ from polystra.core.notes import (
     SlotSuspended,
     TradeStageMoved,
 )
-from polystra.core.orders import Fill, Heard, Order, OrderState, filled, is_whole, moved
+from polystra.core.orders import Fill, Heard, Order, OrderState, answers_whole, filled, is_whole, moved
 from polystra.core.planner import suspension_after
 from polystra.core.positions import Adjustment
 from polystra.core.reconcile import ShareDrift
 from polystra.core.terms import OrderTerms, slot_of
-from polystra.core.units import MICRO, Instant, Shares, show
+from polystra.core.units import MICRO, Instant, Shares, Usd, show
 
 
 def born(desk: Desk, order: OrderId, terms: OrderTerms, at: Instant) -> AnyNote:
@@ -73,9 +73,11 @@ def booked(desk: Desk, event: OrderFilled) -> tuple[AnyNote, ...]:
     return (note, *whole)
 
 
-def answered(desk: Desk, order: OrderId, matched: Shares) -> None:
-    """Remember what the venue's answer said was matched; its trades replace it one by one."""
-    desk.keep(replace(desk.orders[order], answered=matched))
+def answered(desk: Desk, order: OrderId, matched: Shares, paid: Usd) -> bool:
+    """Remember what the venue's answer said was matched, until its trades replace it; true when that is all of it."""
+    known = desk.orders[order]
+    desk.keep(replace(known, answered=matched))
+    return answers_whole(known.terms, matched, paid)
 
 
 def asked(desk: Desk, order: OrderId, at: Instant) -> None:

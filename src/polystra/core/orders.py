@@ -1,9 +1,9 @@
 """Follows one order from intent to end.
 
-    SUBMITTING ──► WORKING ──► CANCELLING ──► CANCELLED
-        │  │          │            │
-        │  └► REFUSED └► FILLED ◄──┘            EXPIRED
-        └──► UNKNOWN ──► any of them
+    SUBMITTING ─► WORKING UNKNOWN   FILLED CANCELLED EXPIRED REFUSED
+    WORKING    ─► CANCELLING        FILLED CANCELLED EXPIRED
+    CANCELLING ─► WORKING           FILLED CANCELLED EXPIRED
+    UNKNOWN    ─► WORKING           FILLED CANCELLED EXPIRED REFUSED
 
 What may happen in which state is the table `TRANSITIONS`; what is absent raises `IllegalTransition`. How much is
 filled is data, never a state: fills count in every state, also after the end, once per trade. REFUSED means that the
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from polystra.core.errors import IllegalTransition
 from polystra.core.ids import OrderId, TradeId, show_order
 from polystra.core.terms import Liquidity, OrderTerms, Side, TradeStage
-from polystra.core.units import SIZE_STEP, Instant, Price, Shares, Usd, cost_of, show
+from polystra.core.units import MICRO, SIZE_STEP, Instant, Price, Shares, Usd, cost_of, show
 
 
 class OrderState(StrEnum):
@@ -69,6 +69,7 @@ TRANSITIONS: dict[tuple[OrderState, Heard], OrderState] = {
     (_S.SUBMITTING, _H.CANCELLED): _S.CANCELLED,
     (_S.SUBMITTING, _H.EXPIRED): _S.EXPIRED,
     (_S.SUBMITTING, _H.FILLED): _S.FILLED,
+    (_S.SUBMITTING, _H.GONE): _S.CANCELLED,
     (_S.WORKING, _H.RESTS): _S.WORKING,
     (_S.WORKING, _H.SEEN_LIVE): _S.WORKING,
     (_S.WORKING, _H.NO_ANSWER): _S.WORKING,
@@ -104,6 +105,10 @@ TRANSITIONS: dict[tuple[OrderState, Heard], OrderState] = {
         for late in Heard
         if late not in (_H.CANCEL_ASKED, _H.NOT_SENT, _H.REFUSED)
     },
+    # A killed FOK or FAK is told twice, in any order: refused on the request, cancelled on the stream (`PROTOCOL.md`
+    # C.2).
+    (_S.CANCELLED, _H.REFUSED): _S.CANCELLED,
+    (_S.REFUSED, _H.CANCELLED): _S.REFUSED,
     (_S.REFUSED, _H.REFUSED): _S.REFUSED,
     (_S.REFUSED, _H.NO_ANSWER): _S.REFUSED,
     (_S.REFUSED, _H.GONE): _S.REFUSED,
@@ -161,8 +166,9 @@ class Order(Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def awaited(self) -> Shares:
-        """Matched by the venue's word, but no trade of it has arrived yet."""
-        return Shares(max(self.answered - sum(fill.shares for fill in self.fills), 0))
+        """Matched by the venue's word, but no trade of it has arrived yet. Dust below one size step never will."""
+        missing = self.answered - sum(fill.shares for fill in self.fills)
+        return Shares(missing if missing >= SIZE_STEP else 0)
 
     @property
     def live(self) -> bool:
@@ -171,13 +177,16 @@ class Order(Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def remaining(self) -> Shares:
-        """What may still trade, in shares at the limit price; zero after the end."""
+        """What may still trade, in shares at the limit price; zero after the end.
+
+        A part whose trade failed does not come back into the book.
+        """
         if self.state.ended:
             return Shares(0)
         if self.terms.in_cash:
-            left = max(self.terms.spend - self.spent, 0)
-            return Shares(left * 1_000_000 // self.terms.price)
-        return Shares(max(self.terms.shares - self.matched, 0))
+            left = self.terms.spend - sum(fill.value for fill in self.fills)
+            return Shares(max(left, 0) * MICRO // self.terms.price)
+        return Shares(max(self.terms.shares - sum(fill.shares for fill in self.fills), 0))
 
     @property
     def settling(self) -> bool:
@@ -190,7 +199,7 @@ def moved(order: Order, heard: Heard, at: Instant) -> Order:
     after = TRANSITIONS.get((order.state, heard))
     if after is None:
         raise IllegalTransition(f"{show_order(order.id)}: told '{heard}' while {order.state}")
-    doubted = heard is Heard.CANCEL_DOUBTED or (order.cancel_doubted and after is order.state)
+    doubted = not after.ended and (heard is Heard.CANCEL_DOUBTED or (order.cancel_doubted and after is order.state))
     if after is order.state and doubted == order.cancel_doubted:
         return order
     return replace(order, state=after, state_at=at, cancel_doubted=doubted)
@@ -218,10 +227,15 @@ def filled(order: Order, fill: Fill) -> Order:
 
 
 def is_whole(order: Order) -> bool:
-    """Whether nothing is left to trade but dust below one size step."""
-    if order.terms.in_cash:
-        return order.terms.spend - order.spent < cost_of(order.terms.price, SIZE_STEP)
-    return order.terms.shares - order.matched < SIZE_STEP
+    """Whether its trades leave nothing to trade but dust below one size step."""
+    return answers_whole(order.terms, order.matched, order.spent)
+
+
+def answers_whole(terms: OrderTerms, matched: Shares, spent: Usd) -> bool:
+    """Whether an order of these terms is done once this much of it traded: in cash or in shares, as it was asked."""
+    if terms.in_cash:
+        return terms.spend - spent < cost_of(terms.price, SIZE_STEP)
+    return terms.shares - matched < SIZE_STEP
 
 
 _RANK = {

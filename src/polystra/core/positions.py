@@ -5,7 +5,9 @@ ledger, add up to. Cost is averaged; every micro-unit that leaves the cost goes 
 and cash always add up exactly.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -74,25 +76,26 @@ class MarketPosition(Struct, frozen=True, gc=False):
         return Usd(self.up.realised + self.down.realised + self.redeemable(payout) - paid)
 
 
+_AFTER_ORDERS = 2**63
+
 FLAT = MarketPosition(Holding(outcome=Outcome.UP), Holding(outcome=Outcome.DOWN))
 
 
 def position_of(orders: Iterable[Order], adjustments: Iterable[Adjustment] = ()) -> MarketPosition:
-    """Fold all trades of a market's orders, in the order they happened, into its position."""
-    trades = sorted(
-        ((fill.at, order.id, order, fill) for order in orders for fill in order.fills if fill.counts),
-        key=lambda row: (row[0], row[1]),
-    )
-    books = {Outcome.UP: _Tally(Outcome.UP), Outcome.DOWN: _Tally(Outcome.DOWN)}
-    for _, _, order, fill in trades:
-        tally = books[order.terms.outcome]
-        if order.terms.side is Side.BUY:
-            tally.buy(fill)
-        else:
-            tally.sell(fill)
-    for adjustment in adjustments:
-        books[adjustment.outcome].adjust(adjustment.shares)
-    return MarketPosition(books[Outcome.UP].holding(), books[Outcome.DOWN].holding())
+    """Fold all trades of a market's orders, and its adjustments, in the order they happened, into its position.
+
+    What happened at the same time goes by the orders' numbers, adjustments last.
+    """
+    tallies = {outcome: _Tally(outcome) for outcome in Outcome}
+    moves: list[tuple[Instant, int, Callable[[], None]]] = []
+    for order in orders:
+        tally = tallies[order.terms.outcome]
+        move = tally.buy if order.terms.side is Side.BUY else tally.sell
+        moves.extend((fill.at, order.id, partial(move, fill)) for fill in order.fills if fill.counts)
+    moves.extend((one.at, _AFTER_ORDERS, partial(tallies[one.outcome].adjust, one.shares)) for one in adjustments)
+    for _, _, book in sorted(moves, key=itemgetter(0, 1)):
+        book()
+    return MarketPosition(tallies[Outcome.UP].holding(), tallies[Outcome.DOWN].holding())
 
 
 class _Tally:

@@ -5,11 +5,12 @@ stands in the market's one book as an offer of Up at 0.53 (`book`).
 """
 
 from enum import StrEnum
+from math import gcd
 
 from msgspec import Struct
 
 from polystra.core.ids import MarketId
-from polystra.core.units import CENT, SIZE_STEP, Instant, Price, Shares, Usd, cost_of
+from polystra.core.units import MICRO, SIZE_STEP, Instant, Price, Shares, Usd, cost_of
 
 
 class Side(StrEnum):
@@ -123,9 +124,4 @@ def whole_cent_lot(limit: Price) -> Shares:
     The venue accepts an immediate BUY only when its cash has two decimals and its shares at most four (`PROTOCOL.md`
     E.1); multiples of this lot always pass.
     """
-    lot = SIZE_STEP
-    for factor in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000):
-        lot = Shares(SIZE_STEP * factor)
-        if limit * lot % (1_000_000 * CENT) == 0:
-            break
-    return lot
+    return Shares(SIZE_STEP * (MICRO // gcd(limit, MICRO)))

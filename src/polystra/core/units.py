@@ -5,7 +5,7 @@ and equal on every machine. `Decimal` and text appear at the border only; a floa
 place where a price is rounded is `Tick`; the one place where money is rounded is `cost_of`.
 """
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import NewType
 
 from msgspec import Struct
@@ -40,6 +40,12 @@ SIZE_STEP = Shares(10_000)
 
 CENT = Usd(10_000)
 
+_MOST = 2**63
+"""What a journal or a database cell cannot hold any more."""
+
+_EXACT = Context(prec=40, traps=[Inexact, InvalidOperation])
+"""Raises instead of rounding; the default context drops what stands behind 28 digits."""
+
 
 def seconds(count: float) -> Nanos:
     """A length of time from seconds, rounded to the nanosecond."""
@@ -47,15 +53,22 @@ def seconds(count: float) -> Nanos:
 
 
 def micro(number: str | int | Decimal) -> int:
-    """Millionths from a decimal number; raises `InvalidQuantity` for a float, NaN, infinity or a seventh decimal."""
+    """Millionths from a decimal number.
+
+    Raises `InvalidQuantity` for a float, NaN, infinity, a seventh decimal, or more than 64 bits hold.
+    """
     if isinstance(number, bool) or not isinstance(number, str | int | Decimal):
         raise InvalidQuantity(f"{number!r}: a quantity is a decimal number, never a {type(number).__name__}")
     try:
-        scaled = Decimal(number) * MICRO
+        scaled = _EXACT.multiply(Decimal(number), Decimal(MICRO))
     except InvalidOperation:
         raise InvalidQuantity(f"{number!r} is not a decimal number") from None
+    except Inexact:
+        raise InvalidQuantity(f"{number!r} has more digits than a quantity can have") from None
     if not scaled.is_finite() or scaled != scaled.to_integral_value():
         raise InvalidQuantity(f"{number!r} is not a finite number of at most six decimals")
+    if not -_MOST < scaled < _MOST:
+        raise InvalidQuantity(f"{number!r} is larger than a quantity can be, {show(_MOST)}")
     return int(scaled)
 
 
@@ -103,9 +116,16 @@ def whole_steps(amount: int) -> Shares:
 
 
 class Tick(Struct, frozen=True, gc=False):
-    """A market's price grid: the multiples of `size` from `lowest` to `highest`."""
+    """A market's price grid: the multiples of `size` from `lowest` to `highest`.
+
+    Raises `InvalidQuantity` for a size that does not divide 1: its grid would not be the same seen from Down.
+    """
 
     size: Price
+
+    def __post_init__(self) -> None:
+        if not 0 < self.size <= MICRO // 2 or MICRO % self.size:
+            raise InvalidQuantity(f"tick {show(self.size)}: a grid's step divides 1 and is at most 0.5")
 
     def down(self, wanted: int) -> Price:
         """The highest grid price at or below `wanted`, kept on the grid's ends."""

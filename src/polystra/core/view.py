@@ -5,7 +5,7 @@ from msgspec import Struct
 from polystra.core.events import Candle, Level, OwnPrice
 from polystra.core.markets import Market, Phase, PriceSource
 from polystra.core.positions import MarketPosition
-from polystra.core.terms import Outcome, Side
+from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, NO_ASK, NO_BID, Instant, Nanos, Price, Shares, Usd, mirror
 
 NEVER = Instant(2**62)
@@ -129,24 +129,17 @@ class MarketView(Struct, frozen=True, gc=False, kw_only=True):
         return levels[0][1] if levels else Shares(0)
 
     def pinned(self, until: Instant = NEVER) -> Wait:
-        """The wait that promises nothing: any change of a best price or of the underlying wakes."""
+        """The wait that promises nothing: any change of a best price or of the underlying wakes.
+
+        While the underlying is unknown its band is empty: the first price heard wakes.
+        """
         spot = self.references[0].value if self.references else None
         return Wait(
             bid_lo=self.bid,
             bid_hi=self.bid,
             ask_lo=self.ask,
             ask_hi=self.ask,
-            spot_lo=-_FAR if spot is None else spot,
-            spot_hi=_FAR if spot is None else spot,
+            spot_lo=_FAR if spot is None else spot,
+            spot_hi=-_FAR if spot is None else spot,
             until=until,
         )
-
-
-def at_or_above(side: Side, level: Price) -> Wait:
-    """Holds while the Up book's best price of a side stays at or above `level`."""
-    return Wait(bid_lo=level) if side is Side.BUY else Wait(ask_lo=level)
-
-
-def at_or_below(side: Side, level: Price) -> Wait:
-    """Holds while the Up book's best price of a side stays at or below `level`."""
-    return Wait(bid_hi=level) if side is Side.BUY else Wait(ask_hi=level)

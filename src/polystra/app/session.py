@@ -1,0 +1,114 @@
+"""Builds a trader and lets it trade. A start is a recovery: ledger facts, the venue's reading, then `Started`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from polystra import __version__
+from polystra.app.inbox import Inbox
+from polystra.app.outbox import OrderNames, Outbox
+from polystra.app.paper_signer import PaperSigner
+from polystra.app.runtime import Listener, run, silent
+from polystra.app.settings import Settings, strategy_digest
+from polystra.app.world import TRADER, World, WorldRules
+from polystra.core.engine import Engine
+from polystra.core.markets import Series
+from polystra.core.strategies.stand_aside import StandAside
+from polystra.core.units import Nanos, seconds, usd
+from polystra.edge.clock import WallClock
+from polystra.edge.store.db import open_database
+from polystra.edge.store.durability import Durability
+from polystra.edge.store.journal import Journal, JournalHead, digest
+from polystra.edge.store.ledger import Ledger
+from polystra.edge.store.migrations import migrate
+from polystra.sim.latency import Delays, Span
+
+LEDGER = "ledger.sqlite"
+EXCHANGE_LOG = "exchange.jsonl"
+
+
+def world_rules(settings: Settings, seed: int) -> WorldRules:
+    """The simulated venue that these settings ask for."""
+    own = settings.simulation
+    return WorldRules(
+        seed=seed,
+        starting_cash=usd(own.starting_cash_usd),
+        delays=Delays(
+            submit=_span(own.order_latency_ms),
+            answer=_span(own.answer_latency_ms),
+            user=_span(own.stream_latency_ms),
+            market=_span(own.stream_latency_ms),
+        ),
+        taker_hold=_milliseconds(own.taker_hold_ms),
+        resolve_after=seconds(own.resolve_after_seconds),
+    )
+
+
+def build_engine(settings: Settings, series: Iterable[Series]) -> Engine:
+    """The engine that these settings ask for, its strategy on each of these series."""
+    strategy = settings.tilted_prior
+    return Engine(settings.rules, dict.fromkeys(series, strategy), StandAside(settings.exit_policy))
+
+
+class Trader:
+    """One life of the trading process on a folder that holds its ledger and journals. A context manager."""
+
+    def __init__(self, folder: Path, settings: Settings, *, seed: int, tape_digest: str = "") -> None:
+        """Opens and migrates the ledger; raises the named errors of `edge.store`."""
+        self._settings = settings
+        self._seed = seed
+        database = open_database(folder / LEDGER, durable=Durability.NORMAL)
+        try:
+            migrate(database, WallClock().now())
+            self.ledger = Ledger(database)
+        except BaseException:
+            database.close()
+            raise
+        self._head = JournalHead(
+            version=__version__,
+            mode="simulation",
+            strategy=settings.tilted_prior.name,
+            seed=seed,
+            settings_digest=settings.digest,
+            strategy_digest=strategy_digest(settings.tilted_prior),
+            tape_digest=tape_digest,
+            settings=settings.model_dump_json(),
+        )
+        self._folder = folder
+        self.journal_path = folder / "journal"
+
+    async def trade(self, world: World, series: Iterable[Series], tell: Listener = silent) -> None:
+        """Recover, start, and trade until the world ends."""
+        ledger, at = self.ledger, world.clock.now()
+        number = ledger.begin_run(at, self._head, self.journal_path.name)
+        if number == 1:
+            ledger.deposit(at, world.opening_cash, "opening balance, read from the venue")
+        self.journal_path = self._folder / f"journal-{number:04}.plj"
+        names = OrderNames(ledger.venue_orders())
+        inbox = Inbox(world.clock, world.wait)
+        engine = build_engine(self._settings, series)
+        with Journal(self.journal_path, self._head) as journal:
+            outbox = Outbox(inbox, PaperSigner(TRADER, self._seed), names, world)
+            inbox.put(ledger.load(at))
+            world.attach(inbox, names)
+            world.start_trader()
+            await run(engine, inbox, journal, ledger, outbox, tell)
+        ledger.end_run(world.clock.now(), digest(self.journal_path))
+
+    def close(self) -> None:
+        self.ledger.close()
+
+    def __enter__(self) -> "Trader":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _milliseconds(count: float) -> Nanos:
+    return seconds(count / 1_000)
+
+
+def _span(bounds: tuple[float, float]) -> Span:
+    low, high = bounds
+    return Span(_milliseconds(low), _milliseconds(high))

@@ -1,0 +1,278 @@
+"""Reads the settings, and turns them into the values that everything is built from. Read nowhere else.
+
+One TOML file; `POLYSTRA__SECTION__KEY` in the environment overrides it; what is not named keeps its default. Unknown
+names are refused, in the file and in the environment. Numbers carry their unit in their name.
+"""
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from polystra.core.errors import PolystraError
+from polystra.core.risk import Limits
+from polystra.core.rules import Rules
+from polystra.core.sizing import StakeRules
+from polystra.core.strategies.tilted_prior import TiltedPrior
+from polystra.core.strategy import ExitPolicy, StopPolicy
+from polystra.core.units import MICRO, micro, price, seconds, usd
+
+PREFIX = "POLYSTRA__"
+
+
+class BadSettings(PolystraError):
+    """Settings that cannot be used; one line for each fault, naming the place, the value and what is allowed."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Probability = Annotated[Decimal, Field(gt=0, lt=1, decimal_places=6)]
+Money = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=6)]
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+Milliseconds = Annotated[float, Field(ge=0, le=60_000)]
+
+
+class StakeSettings(_Section):
+    """How much of the free cash one entry may use."""
+
+    bet_percent: Annotated[Decimal, Field(gt=0, le=100, decimal_places=4)] = Decimal(5)
+    max_stake_usd: Money = Decimal(500)
+
+
+class LimitSettings(_Section):
+    """What risk lets through, worst case: resting and unknown orders count in full."""
+
+    max_order_usd: Money = Decimal(500)
+    max_market_usd: Money = Decimal(500)
+    max_total_usd: Money = Decimal(2_000)
+    max_open_positions: Annotated[int, Field(ge=0, le=1_000)] = 4
+    max_daily_loss_usd: Money = Decimal(200)
+    max_spread: Probability = Decimal("0.15")
+    min_edge_usd: Annotated[Decimal, Field(gt=-1, lt=1, decimal_places=6)] = Decimal("0.02")
+    min_time_left_seconds: Seconds = 15
+
+
+class ExitSettings(_Section):
+    """How a position is sold. A stop or target of 0 is off."""
+
+    target: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=6)] = Decimal("0.99")
+    min_age_seconds: Seconds = 60
+    stop_price: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=6)] = Decimal("0.30")
+    stop_distance: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=6)] = Decimal("0.10")
+    stop_percent: Annotated[Decimal, Field(ge=0, lt=100, decimal_places=4)] = Decimal(0)
+    stop_min_age_seconds: Seconds = 30
+    stop_min_left_seconds: Seconds = 0
+    stop_slippage: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=6)] = Decimal("0.05")
+
+
+class EngineSettings(_Section):
+    """How long the engine trusts, doubts and waits."""
+
+    book_patience_seconds: Seconds = 10
+    doubt_patience_seconds: Seconds = 60
+    reading_every_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60
+    drift_confirmed_after_seconds: Seconds = 30
+    auto_adjust_percent: Annotated[Decimal, Field(ge=0, le=100, decimal_places=4)] = Decimal(2)
+
+
+class TiltedPriorSettings(_Section):
+    """The strategy `tilted_prior`: how far it leans, when and where it enters."""
+
+    momentum_weight: Annotated[float, Field(ge=-5, le=5)] = 0.10
+    imbalance_weight: Annotated[float, Field(ge=-5, le=5)] = 0.10
+    min_edge_usd: Annotated[Decimal, Field(gt=-1, lt=1, decimal_places=6)] = Decimal("0.02")
+    earliest_seconds: Seconds = 60
+    latest_seconds: Seconds = 120
+    min_price: Probability = Decimal("0.10")
+    max_price: Probability = Decimal("0.90")
+    every_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 5
+    depth_levels: Annotated[int, Field(ge=1, le=50)] = 5
+
+
+class StrategySettings(_Section):
+    name: Literal["tilted_prior"] = "tilted_prior"
+    tilted_prior: TiltedPriorSettings = TiltedPriorSettings()
+
+
+class SimulationSettings(_Section):
+    """The pretend venue: our cash there, how late everything is, and when an ended market closes and resolves."""
+
+    starting_cash_usd: Money = Decimal(1_000)
+    order_latency_ms: tuple[Milliseconds, Milliseconds] = (20, 60)
+    answer_latency_ms: tuple[Milliseconds, Milliseconds] = (20, 60)
+    stream_latency_ms: tuple[Milliseconds, Milliseconds] = (10, 40)
+    taker_hold_ms: Milliseconds = 150
+    resolve_after_seconds: Seconds = 54
+
+
+class Settings(_Section):
+    """Everything that can be set."""
+
+    stakes: StakeSettings = StakeSettings()
+    limits: LimitSettings = LimitSettings()
+    exits: ExitSettings = ExitSettings()
+    engine: EngineSettings = EngineSettings()
+    strategy: StrategySettings = StrategySettings()
+    simulation: SimulationSettings = SimulationSettings()
+
+    @property
+    def digest(self) -> str:
+        """Names these settings, whatever file they came from."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    @property
+    def rules(self) -> Rules:
+        limits, engine = self.limits, self.engine
+        return Rules(
+            limits=Limits(
+                max_order=usd(limits.max_order_usd),
+                max_market=usd(limits.max_market_usd),
+                max_total=usd(limits.max_total_usd),
+                max_open_positions=limits.max_open_positions,
+                max_daily_loss=usd(limits.max_daily_loss_usd),
+                max_spread=price(limits.max_spread),
+                min_edge=micro(limits.min_edge_usd),
+                min_time_left=seconds(limits.min_time_left_seconds),
+            ),
+            stakes=StakeRules(
+                fraction=_part(self.stakes.bet_percent),
+                max_stake=usd(self.stakes.max_stake_usd),
+            ),
+            book_patience=seconds(engine.book_patience_seconds),
+            doubt_patience=seconds(engine.doubt_patience_seconds),
+            reading_every=seconds(engine.reading_every_seconds),
+            drift_confirmed_after=seconds(engine.drift_confirmed_after_seconds),
+            auto_adjust=_part(engine.auto_adjust_percent),
+        )
+
+    @property
+    def exit_policy(self) -> ExitPolicy:
+        exits = self.exits
+        stop = StopPolicy(
+            price=price(exits.stop_price) if exits.stop_price else None,
+            distance=price(exits.stop_distance),
+            fraction=_part(exits.stop_percent) if exits.stop_percent else None,
+            min_age=seconds(exits.stop_min_age_seconds),
+            min_left=seconds(exits.stop_min_left_seconds),
+            slippage=price(exits.stop_slippage),
+        )
+        return ExitPolicy(
+            target=price(exits.target) if exits.target else None,
+            min_age=seconds(exits.min_age_seconds),
+            stop=stop if exits.stop_price or exits.stop_percent else None,
+        )
+
+    @property
+    def tilted_prior(self) -> TiltedPrior:
+        own = self.strategy.tilted_prior
+        return TiltedPrior(
+            momentum_weight=own.momentum_weight,
+            imbalance_weight=own.imbalance_weight,
+            min_edge=micro(own.min_edge_usd),
+            earliest=seconds(own.earliest_seconds),
+            latest=seconds(own.latest_seconds),
+            min_price=price(own.min_price),
+            max_price=price(own.max_price),
+            every=seconds(own.every_seconds),
+            depth=own.depth_levels,
+            exits=self.exit_policy,
+        )
+
+
+def load_settings(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of a file, the environment on top; raises `BadSettings`."""
+    text, place = ("", "defaults") if path is None else (_text_of(path), str(path))
+    return settings_from(text, place, environment)
+
+
+def demo_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings shipped for the demo, the environment on top."""
+    text = resources.files("polystra.app").joinpath("demo.toml").read_text(encoding="utf-8")
+    return settings_from(text, "demo.toml", environment)
+
+
+def settings_from(text: str, place: str, environment: Mapping[str, str]) -> Settings:
+    """The settings written in TOML, the environment on top; raises `BadSettings` naming every fault."""
+    try:
+        written = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadSettings(f"{place}: not TOML: {error}") from None
+    for name, value in sorted(environment.items()):
+        if name.startswith(PREFIX):
+            _put(written, name.removeprefix(PREFIX).lower().split("__"), value)
+    try:
+        return Settings.model_validate(written)
+    except ValidationError as error:
+        raise BadSettings("\n".join(_fault_line(place, text, fault) for fault in error.errors())) from None
+
+
+def stored_settings(json: str) -> Settings:
+    """The settings that a journal was written with; raises `BadSettings` when this version no longer knows them."""
+    try:
+        return Settings.model_validate_json(json)
+    except ValidationError as error:
+        raise BadSettings("\n".join(_fault_line("journal", "", fault) for fault in error.errors())) from None
+
+
+def strategy_digest(strategy: msgspec.Struct) -> str:
+    """Names a strategy by its class and settings."""
+    content = msgspec.json.encode((type(strategy).__qualname__, strategy), order="deterministic")
+    return hashlib.sha256(content).hexdigest()
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path}: cannot be read ({error}); name a TOML file with --settings") from None
+
+
+def _part(percent: Decimal) -> int:
+    """A percentage in millionths."""
+    return int(percent * MICRO / 100)
+
+
+def _put(tree: dict[str, Any], path: list[str], value: str) -> None:
+    for name in path[:-1]:
+        branch = tree.setdefault(name, {})
+        if not isinstance(branch, dict):
+            return
+        tree = branch
+    tree[path[-1]] = value
+
+
+def _fault_line(place: str, text: str, fault: Any) -> str:
+    path = [str(part) for part in fault["loc"]]
+    name = ".".join(path)
+    if fault["type"] == "extra_forbidden":
+        known = ", ".join(_names_beside(path))
+        return f"{place}{_line_of(text, path)}: unknown setting {name}; known here: {known}"
+    return f"{place}{_line_of(text, path)}: {name} = {fault['input']!r}: {fault['msg']}"
+
+
+def _line_of(text: str, path: list[str]) -> str:
+    key = path[-1]
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.split("=")[0].strip() == key or line.strip().strip("[]").split(".")[-1] == key:
+            return f" line {number}"
+    return ""
+
+
+def _names_beside(path: list[str]) -> list[str]:
+    """The names that may stand where an unknown one stood."""
+    model: type[BaseModel] = Settings
+    for part in path[:-1]:
+        inner = model.model_fields[part].annotation if part in model.model_fields else None
+        if not isinstance(inner, type) or not issubclass(inner, BaseModel):
+            return []
+        model = inner
+    return list(model.model_fields)

@@ -1,0 +1,150 @@
+"""Translates between the pretend exchange's messages and the engine's events: words only, no decisions."""
+
+from polystra.app.outbox import OrderNames
+from polystra.core import events as ev
+from polystra.core.fees import FeeSchedule
+from polystra.core.ids import OrderId
+from polystra.core.markets import Market, Payout
+from polystra.core.terms import Side
+from polystra.core.units import Instant, Nanos, Shares, Tick, Usd
+from polystra.edge.polymarket.refusals import EXPIRED, cancel_reason_of, refusal_of
+from polystra.sim import messages as sim
+
+_NOW = Instant(0)
+"""The inbox stamps every event when it arrives."""
+
+
+def market_facts(market: Market, taker_hold: Nanos) -> sim.MarketFacts:
+    """A market as the exchange runs it; one without a fee schedule is run without fees."""
+    fees = market.fees or FeeSchedule(rate=0)
+    return sim.MarketFacts(
+        id=market.id,
+        up_token=market.up_token,
+        down_token=market.down_token,
+        tick=market.tick.size,
+        min_shares=market.min_shares,
+        fee_rate=fees.rate,
+        fee_exponent=fees.exponent,
+        rebate_rate=fees.rebate_rate,
+        fee_in_shares=fees.in_shares_on_buys,
+        taker_hold=taker_hold,
+        start=market.start,
+        end=market.end,
+    )
+
+
+def background(event: ev.AnyEvent) -> sim.Request | None:
+    """A recorded event as what it does to the exchange's market; None when it does nothing there."""
+    match event:
+        case ev.BookSnapshot():
+            return sim.SetBook(market=event.market, bids=event.bids, asks=event.asks)
+        case ev.BookChanged():
+            changes = tuple(sim.LevelChange(one.side, one.price, one.size) for one in event.changes)
+            return sim.ChangeLevels(market=event.market, changes=changes)
+        case ev.TradePrinted():
+            return sim.PrintTrade(market=event.market, price=event.price, size=event.size, taker=event.taker)
+        case ev.TickSizeChanged():
+            return sim.SetTick(market=event.market, tick=event.tick.size)
+        case _:
+            return None
+
+
+def public_event(output: sim.Public) -> ev.AnyEvent:
+    """What the market stream tells everybody."""
+    match output:
+        case sim.PublicBook():
+            return ev.BookSnapshot(
+                at=_NOW, market=output.market, bids=output.bids, asks=output.asks, venue_at=output.at
+            )
+        case sim.PublicLevels():
+            return ev.BookChanged(
+                at=_NOW,
+                market=output.market,
+                changes=tuple(ev.LevelChange(one.side, one.price, one.size) for one in output.changes),
+                best_bid=output.best_bid,
+                best_ask=output.best_ask,
+                venue_at=output.at,
+            )
+        case sim.PublicTrade():
+            return ev.TradePrinted(
+                at=_NOW, market=output.market, price=output.price, size=output.size, taker=output.taker
+            )
+        case sim.PublicTick():
+            return ev.TickSizeChanged(at=_NOW, market=output.market, tick=Tick(output.new))
+        case sim.PublicClose():
+            return ev.MarketClosed(at=_NOW, market=output.market)
+        case sim.PublicResolution():
+            return ev.MarketResolved(at=_NOW, market=output.market, payout=Payout(output.up_payout))
+
+
+def answer_events(output: sim.Answer, names: OrderNames, sides: dict[OrderId, tuple[Side, bool]]) -> list[ev.AnyEvent]:
+    """What the answer to a request of ours says about our orders. `sides` knows each order's side, and if it rests."""
+    match output:
+        case sim.OrderAccepted():
+            order = names.ours(output.order)
+            return [] if order is None else [_accepted(order, output, *sides[order])]
+        case sim.OrderRejected():
+            order = names.ours(output.order)
+            return [] if order is None else [_rejected(order, output)]
+        case sim.CancelAnswered():
+            return _cancel_events(output, names)
+        case _:
+            return []
+
+
+def user_event(output: sim.Update, names: OrderNames) -> ev.AnyEvent | None:
+    """What the user stream says about an order of ours; None for what is news to nobody here."""
+    if isinstance(output, sim.TradeUpdated):
+        order = names.ours(output.own.order)
+        return None if order is None else fill_event(order, output)
+    order = names.ours(output.order.id)
+    if order is None:
+        return None
+    if output.change is sim.OrderChange.CANCELLATION:
+        if output.status == EXPIRED:
+            return ev.OrderExpired(at=_NOW, order=order)
+        reason = cancel_reason_of(output.status)
+        return ev.OrderCancelled(at=_NOW, order=order, reason=reason, matched=output.order.matched)
+    return ev.OrderReported(at=_NOW, order=order, matched=output.order.matched)
+
+
+def fill_event(order: OrderId, update: sim.TradeUpdated) -> ev.OrderFilled:
+    """One trade of one of our orders at its present stage."""
+    return ev.OrderFilled(
+        at=_NOW,
+        order=order,
+        trade=update.trade.id,
+        price=update.own.price,
+        shares=update.own.shares,
+        liquidity=update.liquidity,
+        stage=update.trade.stage,
+        traded_at=update.trade.matched_at,
+    )
+
+
+def _accepted(order: OrderId, output: sim.OrderAccepted, side: Side, rests: bool) -> ev.AnyEvent:
+    """`delayed` says nothing about the order's fate, so the outcome is unknown until the stream tells."""
+    if output.status is sim.OrderAnswer.DELAYED:
+        return ev.OrderOutcomeUnknown(at=_NOW, order=order, why="delayed by the venue")
+    got, gave = (output.taking, output.making) if side is Side.BUY else (output.making, output.taking)
+    return ev.OrderAccepted(at=_NOW, order=order, rests=rests, matched=Shares(got), paid=Usd(gave))
+
+
+def _rejected(order: OrderId, output: sim.OrderRejected) -> ev.AnyEvent:
+    reason = refusal_of(output.http, output.text)
+    if reason is None:
+        return ev.OrderOutcomeUnknown(at=_NOW, order=order, why=f"HTTP {output.http}: {output.text}")
+    return ev.OrderRefused(at=_NOW, order=order, reason=reason, text=output.text)
+
+
+def _cancel_events(output: sim.CancelAnswered, names: OrderNames) -> list[ev.AnyEvent]:
+    found: list[ev.AnyEvent] = []
+    for venue_order in output.canceled:
+        order = names.ours(venue_order)
+        if order is not None:
+            found.append(ev.OrderCancelled(at=_NOW, order=order, reason=ev.CancelReason.ASKED))
+    for venue_order, text in output.not_canceled:
+        order = names.ours(venue_order)
+        if order is not None:
+            found.append(ev.CancelRefused(at=_NOW, order=order, text=text))
+    return found

@@ -1,0 +1,1 @@
+"""One file per strategy, each a value built from its settings."""

@@ -1,0 +1,1 @@
+"""The venue: its words and its rules about them."""

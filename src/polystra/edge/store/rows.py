@@ -1,0 +1,213 @@
+"""Turns what the engine noted and commanded into rows. One entry of `ROWS` for each kind of note; none is dropped.
+
+Statements are built once: on the path of an order only values are bound.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import msgspec
+from sqlalchemy import Insert, Table
+from sqlalchemy.dialects.sqlite import insert
+
+from polystra.core.commands import PlaceOrder
+from polystra.core.ids import VenueOrderId
+from polystra.core.notes import (
+    AdjustmentBooked,
+    BookDistrusted,
+    DriftFound,
+    EntryDecided,
+    EntryDenied,
+    ExitUncovered,
+    FillBooked,
+    ForeignOrderSeen,
+    MarketFollowed,
+    MarketHalted,
+    MarketSettled,
+    MemoryKept,
+    Note,
+    OrderMoved,
+    ReadingFailed,
+    SlotSuspended,
+    StateChanged,
+    StopTriggered,
+    TradeStageMoved,
+)
+from polystra.edge.store import tables
+
+Row: TypeAlias = dict[str, Any]
+
+_json = msgspec.json.Encoder().encode
+
+KEEP_INTENT: Insert = insert(tables.orders)
+KEEP_STAGE: Insert = insert(tables.fill_stages)
+
+
+def intent_row(command: PlaceOrder, venue_order: VenueOrderId | None) -> Row:
+    terms = command.terms
+    return {
+        "id": command.order,
+        "venue_order": venue_order,
+        "market": terms.market,
+        "outcome": terms.outcome.value,
+        "side": terms.side.value,
+        "purpose": terms.purpose.value,
+        "price_micro": terms.price,
+        "shares_micro": terms.shares,
+        "time_in_force": terms.time_in_force.value,
+        "post_only": terms.post_only,
+        "expires_at": terms.expires_at,
+    }
+
+
+def _market(note: MarketFollowed) -> Row:
+    market = note.market
+    return {
+        "id": market.id,
+        "slug": market.slug,
+        "asset": market.series.asset,
+        "start_at": market.start,
+        "end_at": market.end,
+        "assumptions": _json(market.assumptions).decode(),
+        "facts": _json(market).decode(),
+    }
+
+
+def _decision(note: EntryDecided) -> Row:
+    return {
+        "market": note.market,
+        "strategy": note.strategy,
+        "action": note.action,
+        "reason": note.reason,
+        "outcome": note.outcome.value if note.outcome else None,
+        "probability_micro": note.probability,
+        "price_micro": note.price,
+        "fee_micro": note.fee,
+        "edge_micro": note.edge,
+        "signals": _json(dict(note.signals)).decode(),
+    }
+
+
+def _denial(note: EntryDenied) -> Row:
+    return {
+        "market": note.market,
+        "outcome": note.outcome.value,
+        "limit_name": note.limit,
+        "value": note.value,
+        "allowed": note.allowed,
+    }
+
+
+def _order_step(note: OrderMoved) -> Row:
+    return {
+        "order_id": note.order,
+        "market": note.market,
+        "before": str(note.before),
+        "after": str(note.after),
+        "cause": note.cause,
+    }
+
+
+def _fill(note: FillBooked) -> Row:
+    return {
+        "trade": note.trade,
+        "order_id": note.order,
+        "market": note.market,
+        "outcome": note.outcome.value,
+        "side": note.side.value,
+        "price_micro": note.price,
+        "shares_micro": note.shares,
+        "liquidity": note.liquidity.value,
+        "fee_micro": note.fee_usd,
+        "fee_shares_micro": note.fee_shares,
+        "cash_micro": note.cash,
+        "late": note.late,
+    }
+
+
+def stage_row(note: TradeStageMoved | FillBooked) -> Row:
+    return {"trade": note.trade, "order_id": note.order, "stage": note.stage.value}
+
+
+def _adjustment(note: AdjustmentBooked) -> Row:
+    return {
+        "market": note.market,
+        "outcome": note.outcome.value,
+        "cause": note.cause,
+        "before_micro": note.before,
+        "after_micro": note.after,
+    }
+
+
+def _settlement(note: MarketSettled) -> Row:
+    return {
+        "market": note.market,
+        "payout_up_micro": note.payout.up,
+        "up_shares_micro": note.up_shares,
+        "down_shares_micro": note.down_shares,
+        "redeemable_micro": note.redeemable,
+        "pnl_micro": note.pnl,
+    }
+
+
+def _memory(note: MemoryKept) -> Row:
+    return {"market": note.market, "strategy": note.strategy, "value": note.value}
+
+
+def _state(note: StateChanged) -> Row:
+    return {"before": note.before.value, "after": note.after.value, "who": note.who, "why": note.why}
+
+
+def _note(note: Note) -> Row:
+    """Any other note, as it is."""
+    market = note.slot.market if isinstance(note, SlotSuspended) else getattr(note, "market", None)
+    return {"kind": type(note).__name__, "market": market, "body": _json(note).decode()}
+
+
+def _latest(table: Table, *changing: str) -> Insert:
+    """Keeps the newest row of a key."""
+    new = insert(table)
+    return new.on_conflict_do_update(
+        index_elements=list(table.primary_key), set_={name: new.excluded[name] for name in changing}
+    )
+
+
+def _once(table: Table) -> Insert:
+    """Keeps the first row of a key; the caller looks whether a later one says the same."""
+    return insert(table).on_conflict_do_nothing()
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """How one kind of note is kept."""
+
+    table: Table
+    statement: Insert
+    row: Callable[[Any], Row]
+
+
+AS_IT_IS = Kept(tables.notes, insert(tables.notes), _note)
+
+ROWS: dict[type[Note], Kept] = {
+    MarketFollowed: Kept(
+        tables.markets,
+        _latest(tables.markets, "slug", "asset", "start_at", "end_at", "assumptions", "facts"),
+        _market,
+    ),
+    EntryDecided: Kept(tables.decisions, insert(tables.decisions), _decision),
+    EntryDenied: Kept(tables.denials, insert(tables.denials), _denial),
+    OrderMoved: Kept(tables.order_steps, insert(tables.order_steps), _order_step),
+    FillBooked: Kept(tables.fills, _once(tables.fills), _fill),
+    TradeStageMoved: Kept(tables.fill_stages, KEEP_STAGE, stage_row),
+    AdjustmentBooked: Kept(tables.adjustments, insert(tables.adjustments), _adjustment),
+    MarketSettled: Kept(tables.settlements, _once(tables.settlements), _settlement),
+    MemoryKept: Kept(tables.memories, _latest(tables.memories, "run", "seq", "at", "value"), _memory),
+    StateChanged: Kept(tables.states, insert(tables.states), _state),
+    SlotSuspended: AS_IT_IS,
+    ExitUncovered: AS_IT_IS,
+    StopTriggered: AS_IT_IS,
+    BookDistrusted: AS_IT_IS,
+    MarketHalted: AS_IT_IS,
+    DriftFound: AS_IT_IS,
+    ForeignOrderSeen: AS_IT_IS,
+    ReadingFailed: AS_IT_IS,
+}
