@@ -14,6 +14,7 @@ from polystra.app.world import TRADER, World, WorldRules
 from polystra.core.engine import Engine
 from polystra.core.markets import Series
 from polystra.core.strategies.stand_aside import StandAside
+from polystra.core.strategy import Strategy
 from polystra.core.units import Nanos, seconds, usd
 from polystra.edge.clock import WallClock
 from polystra.edge.store.db import open_database
@@ -44,19 +45,22 @@ def world_rules(settings: Settings, seed: int) -> WorldRules:
     )
 
 
-def build_engine(settings: Settings, series: Iterable[Series]) -> Engine:
-    """The engine that these settings ask for, its strategy on each of these series."""
-    strategy = settings.tilted_prior
+def build_engine(settings: Settings, series: Iterable[Series], strategy: Strategy | None = None) -> Engine:
+    """The engine that these settings ask for, its strategy, or the one given instead, on each of these series."""
+    strategy = strategy or settings.tilted_prior
     return Engine(settings.rules, dict.fromkeys(series, strategy), StandAside(settings.exit_policy))
 
 
 class Trader:
     """One life of the trading process on a folder that holds its ledger and journals. A context manager."""
 
-    def __init__(self, folder: Path, settings: Settings, *, seed: int, tape_digest: str = "") -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, *, seed: int, tape_digest: str = "", strategy: Strategy | None = None
+    ) -> None:
         """Opens and migrates the ledger; raises the named errors of `edge.store`."""
         self._settings = settings
         self._seed = seed
+        self._strategy = strategy or settings.tilted_prior
         database = open_database(folder / LEDGER, durable=Durability.NORMAL)
         try:
             migrate(database, WallClock().now())
@@ -67,26 +71,25 @@ class Trader:
         self._head = JournalHead(
             version=__version__,
             mode="simulation",
-            strategy=settings.tilted_prior.name,
+            strategy=self._strategy.name,
             seed=seed,
             settings_digest=settings.digest,
-            strategy_digest=strategy_digest(settings.tilted_prior),
+            strategy_digest=strategy_digest(self._strategy),
             tape_digest=tape_digest,
             settings=settings.model_dump_json(),
         )
-        self._folder = folder
-        self.journal_path = folder / "journal"
+        lives = len(list(folder.glob("journal-*.plj")))
+        self.journal_path = folder / f"journal-{lives + 1:04}.plj"
 
     async def trade(self, world: World, series: Iterable[Series], tell: Listener = silent) -> None:
         """Recover, start, and trade until the world ends."""
         ledger, at = self.ledger, world.clock.now()
-        number = ledger.begin_run(at, self._head, self.journal_path.name)
-        if number == 1:
-            ledger.deposit(at, world.opening_cash, "opening balance, read from the venue")
-        self.journal_path = self._folder / f"journal-{number:04}.plj"
+        with ledger.unit():
+            if ledger.begin_run(at, self._head, self.journal_path.name) == 1:
+                ledger.deposit(at, world.opening_cash, "opening balance, read from the venue")
         names = OrderNames(ledger.venue_orders())
         inbox = Inbox(world.clock, world.wait)
-        engine = build_engine(self._settings, series)
+        engine = build_engine(self._settings, series, self._strategy)
         with Journal(self.journal_path, self._head) as journal:
             outbox = Outbox(inbox, PaperSigner(TRADER, self._seed), names, world)
             inbox.put(ledger.load(at))

@@ -21,7 +21,7 @@ from polystra.core.risk import Limits
 from polystra.core.rules import Rules
 from polystra.core.sizing import StakeRules
 from polystra.core.strategies.tilted_prior import TiltedPrior
-from polystra.core.strategy import ExitPolicy, StopPolicy
+from polystra.core.strategy import ExitPolicy, StopPolicy, Strategy
 from polystra.core.units import MICRO, micro, price, seconds, usd
 
 PREFIX = "POLYSTRA__"
@@ -223,8 +223,8 @@ def stored_settings(json: str) -> Settings:
         raise BadSettings("\n".join(_fault_line("journal", "", fault) for fault in error.errors())) from None
 
 
-def strategy_digest(strategy: msgspec.Struct) -> str:
-    """Names a strategy by its class and settings."""
+def strategy_digest(strategy: Strategy) -> str:
+    """Names a strategy by its class and its settings, which are all that it is."""
     content = msgspec.json.encode((type(strategy).__qualname__, strategy), order="deterministic")
     return hashlib.sha256(content).hexdigest()
 

@@ -37,7 +37,11 @@ TRADER = Account("0x7e57000000000000000000000000000000007e57")
 """The wallet of simulated runs. Nobody has its key."""
 
 GRACE = seconds(300)
-"""How long alarms still ring once nothing else is due: enough for every doubt to end."""
+"""How long the trader may go on once the world itself has come to rest: enough for every doubt to end."""
+
+
+OVERLAP = seconds(300)
+"""How far a reading of trades reaches back; far longer than a trade takes to its last stage."""
 
 
 class WorldRules(Struct, frozen=True, kw_only=True):
@@ -74,7 +78,7 @@ class World:
         self._exchange = Exchange(rules.exchange, Random(f"{rules.seed} exchange"))
         self._latency = Latency(rules.delays, Random(f"{rules.seed} latency"))
         self._tapes = TapePlayer(files)
-        self._due: list[tuple[Instant, int, Callable[[], None]]] = []
+        self._due: list[tuple[Instant, int, Callable[[], object]]] = []
         self._count = 0
         self._trader = 0
         self._inbox: Inbox | None = None
@@ -83,9 +87,9 @@ class World:
         self._markets: dict[MarketId, Market] = {}
         self._minutes: dict[MarketId, list[ev.OwnPrice]] = {}
         self._over: set[MarketId] = set()
-        self.loaded: list[Tape] = []
+        self._followed: set[MarketId] = set()
         self.clock = VirtualClock(self._tapes.next_at or Instant(0))
-        self._last_due = self.clock.now()
+        self._stirred_at = self.clock.now()
         self._ask(sim.Deposit(account=TRADER, amount=rules.starting_cash))
 
     # --- the trader's side -----------------------------------------------------------------------------------------
@@ -123,9 +127,9 @@ class World:
             case cm.TakeSnapshot():
                 self._after_submit(self._read_account)
             case cm.Follow(market=market):
-                self._after_submit(lambda: self._ask(sim.Publish(market=market)))
+                self._after_submit(lambda: self._follow(market, on=True))
             case cm.Unfollow(market=market):
-                self._after_submit(lambda: self._ask(sim.Publish(market=market, on=False)))
+                self._after_submit(lambda: self._follow(market, on=False))
             case cm.LoadHistory(market=market):
                 self._after_submit(lambda: self._load_history(market))
 
@@ -133,11 +137,10 @@ class World:
         """Let time pass until something has happened or the alarm is due; False at the end of the world."""
         due = self._next_due()
         if due is None or (alarm is not None and alarm <= due):
-            if alarm is None or (due is None and alarm > self._last_due + GRACE):
+            if alarm is None or self._rests(alarm):
                 return False
             self.clock.move_to(alarm)
             return True
-        self._last_due = due
         self.clock.move_to(due)
         self._happen(due)
         return True
@@ -162,24 +165,34 @@ class World:
         ]
         return min(times, default=None)
 
+    def _rests(self, alarm: Instant) -> bool:
+        """Whether nothing of the world's own will come, and the trader has had its time to notice."""
+        over = self._tapes.next_at is None and len(self._over) == len(self._markets)
+        return over and alarm > self._stirred_at + GRACE
+
     def _happen(self, now: Instant) -> None:
         """One thing that is due: the exchange's own first, then what arrives, then the recording."""
         due = self._exchange.next_due()
         if due is not None and due <= now:
+            self._stirred_at = now
             self._publish(self._exchange.advance(now))
         elif self._due and self._due[0][0] <= now:
             heapq.heappop(self._due)[2]()
         else:
             self._play(now)
 
-    def _at(self, when: Instant, act: Callable[[], None]) -> None:
+    def _at(self, when: Instant, act: Callable[[], object]) -> None:
         self._count += 1
         heapq.heappush(self._due, (when, self._count, act))
 
     # --- the market ------------------------------------------------------------------------------------------------
 
     def _play(self, now: Instant) -> None:
-        """The next recorded row, or the beginning of the next recording."""
+        """The next recorded row, or the beginning of the next recording.
+
+        A row that re-states the book as it is changes nothing, but proves that the stream is alive.
+        """
+        self._stirred_at = now
         opening = self._tapes.begins(now)
         if opening is not None:
             self._open(opening, now)
@@ -192,12 +205,14 @@ class World:
         if request is None:
             self._tell(self._latency.market(now), event)
             return
-        if market is not None and isinstance(event, ev.BookSnapshot | ev.BookChanged):
-            self._keep_minute(market, now)
-        self._ask(request)
+        if not isinstance(event, ev.BookSnapshot | ev.BookChanged):
+            self._ask(request)
+            return
+        self._keep_minute(event.market, now)
+        if not self._ask(request) and event.market in self._followed:
+            self._tell(self._latency.market(now), ev.BookChanged(at=Instant(0), market=event.market, changes=()))
 
     def _open(self, tape: Tape, now: Instant) -> None:
-        self.loaded.append(tape)
         market = tape.market
         self._markets[market.id] = market
         self._ask(sim.ListMarket(market=market_facts(market, self._rules.taker_hold)))
@@ -208,6 +223,7 @@ class World:
     def _close(self, tape: Tape) -> None:
         """The market accepts no more orders, and pays what the recording says it paid, if it says so."""
         self._over.add(tape.market.id)
+        self._stirred_at = self.clock.now()
         self._ask(sim.CloseMarket(market=tape.market.id))
         if tape.payout is not None:
             self._ask(sim.Resolve(market=tape.market.id, up_payout=tape.payout.up))
@@ -224,10 +240,20 @@ class World:
 
     # --- requests and outputs --------------------------------------------------------------------------------------
 
-    def _ask(self, request: sim.Request) -> None:
+    def _ask(self, request: sim.Request) -> bool:
+        """Ask the exchange and send on what it says; false when it says nothing."""
         now = self.clock.now()
         self._log.asked(request, now)
-        self._publish(self._exchange.handle(request, now))
+        outputs = self._exchange.handle(request, now)
+        self._publish(outputs)
+        return bool(outputs)
+
+    def _follow(self, market: MarketId, *, on: bool) -> None:
+        if on:
+            self._followed.add(market)
+        else:
+            self._followed.discard(market)
+        self._ask(sim.Publish(market=market, on=on))
 
     def _publish(self, outputs: Sequence[sim.Output]) -> None:
         for output in outputs:
@@ -252,7 +278,7 @@ class World:
 
         self._at(when, arrive)
 
-    def _after_submit(self, act: Callable[[], None]) -> None:
+    def _after_submit(self, act: Callable[[], object]) -> None:
         self._at(self._latency.submit(self.clock.now()), act)
 
     def _place(self, ready: Ready, command: cm.PlaceOrder) -> None:
@@ -289,10 +315,12 @@ class World:
             self._tell(when, ev.OrderReported(at=Instant(0), order=order, matched=found.matched))
 
     def _read_account(self, then: Sequence[ev.AnyEvent] = ()) -> None:
-        """All trades, live orders and balances, as one reading."""
+        """Trades, live orders and balances, as one reading. The first reading of a trader has every trade ever made,
+        a later one those that moved in the last `OVERLAP`: what is told twice counts once, what is missed is lost."""
+        since = Instant(0) if then else Instant(self.clock.now() - OVERLAP)
         live: list[OrderId] = []
         foreign = []
-        events: list[ev.AnyEvent] = list(self._fills())
+        events: list[ev.AnyEvent] = list(self._fills(since))
         for found in self._exchange.open_orders(TRADER):
             order = self._names.ours(found.id)
             if order is None:
@@ -314,8 +342,10 @@ class World:
         for event in (*events, taken, *then):
             self._tell(when, event)
 
-    def _fills(self) -> Iterator[ev.OrderFilled]:
+    def _fills(self, since: Instant = Instant(0)) -> Iterator[ev.OrderFilled]:
         for trade in self._exchange.trades(TRADER):
+            if trade.updated_at < since:
+                continue
             for leg, liquidity in ((trade.taker, Liquidity.TAKER), (trade.maker, Liquidity.MAKER)):
                 order = self._names.ours(leg.order)
                 if leg.account == TRADER and order is not None:

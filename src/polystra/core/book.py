@@ -9,6 +9,8 @@ change or a lost stream end that belief until the next snapshot; while bid and a
 than the patience, it is not believed either. The engine asks `trouble` before it decides anything.
 """
 
+from collections.abc import Iterator
+
 from polystra.core.events import BookChanged, Level
 from polystra.core.terms import Side
 from polystra.core.units import MICRO, NO_ASK, NO_BID, Instant, Nanos, Price, Shares, Tick, show
@@ -38,18 +40,22 @@ class OrderBook:
         return None
 
     def replace(self, bids: tuple[Level, ...], asks: tuple[Level, ...], at: Instant) -> None:
-        """Take a whole snapshot, best first on both sides."""
+        """Take a whole snapshot, both sides in any order."""
         self._clear(None)
         self._last_at = at
-        for side, levels in ((self._bids, bids), (self._asks, asks)):
-            for level, size in levels:
-                place, off = divmod(level, self._step)
-                if off or not 0 < level < MICRO:
-                    self._unfit = f"level {show(level)} off the {show(self._step)} grid"
-                    continue
-                side[place] = size
-        self.bid = self._walk_down(len(self._bids) - 1)
-        self.ask = self._walk_up(0)
+        self.bid = max(self._placed(self._bids, bids), default=NO_BID)
+        self.ask = min(self._placed(self._asks, asks), default=NO_ASK)
+
+    def _placed(self, ladder: list[Shares], levels: tuple[Level, ...]) -> Iterator[Price]:
+        """Put the levels on an empty ladder; the prices that hold something."""
+        step = self._step
+        for level, size in levels:
+            place, off = divmod(level, step)
+            if off or not 0 < level < MICRO:
+                self._unfit = f"level {show(level)} off the {show(step)} grid"
+            elif size:
+                ladder[place] = size
+                yield level
 
     def change(self, event: BookChanged) -> None:
         """Set the new sizes of some levels, and compare our best prices with those the venue states."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,20 @@ def read_table(path: Path, kinds: Mapping[str, Kind], *, market: str | None = No
         raise RecordingError(path, "the file is missing", "restore it")
     try:
         _check(path, parquet.read_schema(path), kinds)
-        chosen = None if market is None else [("market_id", "=", market)]
-        return parquet.read_table(path, columns=list(kinds), filters=chosen)
+        table = _whole_table(path, path.stat().st_mtime_ns, tuple(kinds))
+        if market is None:
+            return table
+        compute = needed("pyarrow.compute", path)
+        return table.filter(compute.equal(table["market_id"], market))
     except (arrow.ArrowException, OSError) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecordingError(path, f"not a whole Parquet file ({why})", FETCH_AGAIN) from None
+
+
+@lru_cache(maxsize=1)
+def _whole_table(path: Path, changed: int, columns: tuple[str, ...]) -> Any:
+    """The last file read stays in memory: its windows lie in one row group and are wanted one after the other."""
+    return needed("pyarrow.parquet", path).read_table(path, columns=list(columns))
 
 
 def integers(path: Path, table: Any, name: str) -> list[int]:

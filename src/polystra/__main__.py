@@ -1,0 +1,5 @@
+"""`python -m polystra`."""
+
+from polystra.cli.main import app
+
+app()

@@ -1,0 +1,232 @@
+"""Turns notes into plain lines for people, one line a note.
+
+A cause that comes again within a minute is counted and not said; the next line of it tells how often. Routine is left
+out: what a strategy remembers, and trades that settle as they should. The ledger has all of it.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeAlias
+
+from polystra.app.words import clock, rounded, signed, window_name
+from polystra.core import notes as nt
+from polystra.core.engine import Step
+from polystra.core.events import AnyEvent
+from polystra.core.ids import MarketId, OrderId, show_order
+from polystra.core.markets import Payout
+from polystra.core.terms import Side, TradeStage
+from polystra.core.units import Instant, seconds, show
+
+MINUTE = seconds(60)
+
+_Cause: TypeAlias = tuple[MarketId | None, Hashable]
+
+
+class Console:
+    """Listens to a run and writes its lines. Mutable; `windows` is how many will be played, where that is known."""
+
+    def __init__(self, write: Callable[[str], None], windows: int | None = None) -> None:
+        self._write = write
+        self._windows = windows
+        self._names: dict[MarketId, str] = {}
+        self._market_of: dict[OrderId, MarketId] = {}
+        self._settled: set[MarketId] = set()
+        self._repeats = Repeats()
+
+    def tell(self, event: AnyEvent, step: Step) -> None:
+        for note in step.notes:
+            self._learn(note)
+            if not _is_routine(note):
+                self._say(event.at, note)
+
+    def _learn(self, note: nt.AnyNote) -> None:
+        if isinstance(note, nt.MarketFollowed):
+            market = note.market
+            self._names[market.id] = window_name(market.series.asset, market.start, market.end)
+        elif isinstance(note, nt.OrderMoved):
+            self._market_of[note.order] = note.market
+        elif isinstance(note, nt.MarketSettled):
+            self._settled.add(note.market)
+            self._repeats.forget(note.market)
+
+    def _say(self, at: Instant, note: nt.AnyNote) -> None:
+        market = self._market(note)
+        missed = self._repeats.hear(at, market, note)
+        if missed is None:
+            return
+        name = "" if market is None else self._names.get(market, market[:10])
+        text = line_of(note) + missed
+        if isinstance(note, nt.MarketSettled) and self._windows:
+            text += f"  [{len(self._settled)} of {self._windows}]"
+        self._write(f"{clock(at)}  {name:<13}  {text}")
+
+    def _market(self, note: nt.AnyNote) -> MarketId | None:
+        if isinstance(note, nt.TradeStageMoved):
+            return self._market_of.get(note.order)
+        return market_of(note)
+
+
+class Repeats:
+    """Knows which cause was said when, and how often it came again since."""
+
+    def __init__(self) -> None:
+        self._said: dict[_Cause, Instant] = {}
+        self._missed: dict[_Cause, int] = {}
+
+    def hear(self, at: Instant, market: MarketId | None, note: nt.AnyNote) -> str | None:
+        """None when this was said less than a minute ago; otherwise how often it came unsaid, in words."""
+        cause_of = _CAUSES.get(type(note))
+        if cause_of is None:
+            return ""
+        key = (market, (type(note), cause_of(note)))
+        said = self._said.get(key)
+        if said is not None and at - said < MINUTE:
+            self._missed[key] = self._missed.get(key, 0) + 1
+            return None
+        self._said[key] = at
+        missed = self._missed.pop(key, 0)
+        return f" (and {missed} more since {clock(said)})" if said is not None and missed else ""
+
+    def forget(self, market: MarketId) -> None:
+        """A window that is over says nothing more."""
+        for key in [key for key in self._said if key[0] == market]:
+            del self._said[key]
+            self._missed.pop(key, None)
+
+
+_CAUSES: dict[type[nt.Note], Callable[[Any], Hashable]] = {
+    nt.EntryDecided: lambda note: (note.action, note.reason, note.outcome),
+    nt.EntryDenied: lambda note: (note.outcome, note.limit),
+    nt.SlotSuspended: lambda note: (note.slot, note.cause),
+    nt.ExitUncovered: lambda note: (note.outcome, note.why),
+    nt.BookDistrusted: lambda note: note.why,
+    nt.MarketHalted: lambda note: note.why,
+    nt.DriftFound: lambda note: (note.subject, note.why),
+    nt.ForeignOrderSeen: lambda note: note.venue_order,
+    nt.ReadingFailed: lambda note: note.why,
+}
+"""What makes two notes of a kind the same to a reader; kinds that are not here are never repeats."""
+
+
+def _is_routine(note: nt.AnyNote) -> bool:
+    if isinstance(note, nt.TradeStageMoved):
+        return note.stage in (TradeStage.MATCHED, TradeStage.MINED, TradeStage.CONFIRMED)
+    return isinstance(note, nt.MemoryKept)
+
+
+def market_of(note: nt.AnyNote) -> MarketId | None:
+    """The market a note is about, where it says so."""
+    if isinstance(note, nt.MarketFollowed):
+        return note.market.id
+    if isinstance(note, nt.SlotSuspended):
+        return note.slot.market
+    market: MarketId | None = getattr(note, "market", None)
+    return market
+
+
+def line_of(note: nt.AnyNote) -> str:
+    """What a note says, without its time and its window."""
+    return LINES[type(note)](note)
+
+
+def payout_words(payout: Payout) -> str:
+    return "void, half each" if payout.winner is None else f"{payout.winner} won"
+
+
+def _followed(note: nt.MarketFollowed) -> str:
+    count = len(note.market.assumptions)
+    return f"followed until {clock(note.market.end)}" + (f", {count} facts assumed" if count else "")
+
+
+def _decided(note: nt.EntryDecided) -> str:
+    if note.outcome is None or note.price is None:
+        return f"{note.action}: {note.reason}"
+    numbers = [f"{note.outcome} at {show(note.price)}"]
+    if note.probability is not None:
+        numbers.append(f"chance {rounded(note.probability, 3)}")
+    if note.fee is not None:
+        numbers.append(f"fee {rounded(note.fee, 4)}")
+    if note.edge is not None:
+        numbers.append(f"edge {signed(note.edge, 4)}")
+    return f"{note.action}: {note.reason} ({', '.join(numbers)})"
+
+
+def _denied(note: nt.EntryDenied) -> str:
+    return f"{note.outcome} entry denied: {note.limit} is {note.value}, allowed {note.allowed}"
+
+
+def _moved(note: nt.OrderMoved) -> str:
+    order = show_order(note.order)
+    if not note.before:
+        return f"{order} new: {note.cause}"
+    after = note.after.lower()
+    if note.cause.startswith(after):
+        return f"{order} {note.cause}"
+    return f"{order} {after}" + (f": {note.cause}" if note.cause else "")
+
+
+def _filled(note: nt.FillBooked) -> str:
+    verb = "bought" if note.side is Side.BUY else "sold"
+    fee = f"fee {show(note.fee_usd)} USD" + (f" and {show(note.fee_shares)} shares" if note.fee_shares else "")
+    late = ", told late" if note.late else ""
+    return (
+        f"{show_order(note.order)} {verb} {show(note.shares)} {note.outcome} @ {show(note.price)} as {note.liquidity}, "
+        f"{fee}, cash {signed(note.cash, 2)} USD{late}"
+    )
+
+
+def _staged(note: nt.TradeStageMoved) -> str:
+    return f"{show_order(note.order)} trade {note.trade[:8]} {note.stage.lower()}"
+
+
+def _suspended(note: nt.SlotSuspended) -> str:
+    until = "for now" if note.until is None else f"until {clock(note.until)}"
+    slot = note.slot
+    return f"no {slot.purpose} {slot.side} {slot.outcome} {until}: {note.cause}"
+
+
+def _uncovered(note: nt.ExitUncovered) -> str:
+    return f"{show(note.shares)} {note.outcome} without an exit: {note.why}"
+
+
+def _stopped(note: nt.StopTriggered) -> str:
+    return f"stop: {note.outcome} is bid {show(note.bid)}, level {show(note.level)}: sells {show(note.shares)}"
+
+
+def _drift(note: nt.DriftFound) -> str:
+    return f"{note.subject}: ledger {show(note.ledger)}, venue {show(note.venue)}: {note.why}"
+
+
+def _adjusted(note: nt.AdjustmentBooked) -> str:
+    return f"{note.outcome} adjusted from {show(note.before)} to {show(note.after)}: {note.cause}"
+
+
+def _settled(note: nt.MarketSettled) -> str:
+    claim = f", {show(note.redeemable)} USD to redeem" if note.redeemable else ""
+    return f"settled: {payout_words(note.payout)}, P&L {signed(note.pnl, 2)} USD{claim}"
+
+
+def _state(note: nt.StateChanged) -> str:
+    return f"{note.after}, was {note.before}: {note.why} ({note.who})"
+
+
+LINES: dict[type[nt.Note], Callable[[Any], str]] = {
+    nt.MarketFollowed: _followed,
+    nt.EntryDecided: _decided,
+    nt.EntryDenied: _denied,
+    nt.OrderMoved: _moved,
+    nt.FillBooked: _filled,
+    nt.TradeStageMoved: _staged,
+    nt.SlotSuspended: _suspended,
+    nt.ExitUncovered: _uncovered,
+    nt.StopTriggered: _stopped,
+    nt.BookDistrusted: lambda note: f"book not trusted: {note.why}",
+    nt.MarketHalted: lambda note: f"halted, no entries until a person has looked: {note.why}",
+    nt.DriftFound: _drift,
+    nt.AdjustmentBooked: _adjusted,
+    nt.ForeignOrderSeen: lambda note: f"order {note.venue_order[:10]} at the venue is not ours: left alone",
+    nt.MarketSettled: _settled,
+    nt.MemoryKept: lambda note: f"{note.strategy} remembers {len(note.value)} bytes",
+    nt.StateChanged: _state,
+    nt.ReadingFailed: lambda note: f"the account could not be read, entries wait: {note.why}",
+}
+"""One for each kind of note; a test holds it equal to the list of notes."""

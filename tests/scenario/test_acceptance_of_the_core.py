@@ -1,0 +1,191 @@
+"""Acceptance conditions that the core alone can meet, judged by what the exchange really has."""
+
+import tempfile
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from polystra.app.world import TRADER
+from polystra.core import notes as nt
+from polystra.core.commands import TakeSnapshot
+from polystra.core.fees import FeeSchedule
+from polystra.core.strategy import ExitPolicy, StopPolicy, Wish
+from polystra.core.terms import Outcome, Side
+from polystra.core.units import Instant, Shares, cost_of, price, seconds
+from polystra.edge.tapes.format import TapeFile
+from polystra.sim.latency import Delays, fixed
+from tests.truth import (
+    CRYPTO_FEES,
+    OLD_FEES,
+    Outcomes,
+    Stage,
+    book,
+    scripted,
+    steady,
+    tape_file,
+    window,
+    wish,
+)
+
+AT_ONCE = ExitPolicy(target=price("0.99"))
+
+
+@pytest.mark.spec("S26.A1")
+def test_a_fill_at_t0_has_its_exit_live_at_t0_plus_60_seconds(exchange_truth: Stage) -> None:
+    """Counted from the fill at the exchange, read off the exchange's own book second by second."""
+    market = window()
+    tape = tape_file(market, steady(market, "0.50x500", "0.52x200"))
+    live_since: list[Instant] = []
+
+    def watch(world: Any, event: object, step: object) -> None:
+        truth = world.truth()
+        if not live_since and any(order.account == TRADER and order.side is Side.SELL for order in truth.orders):
+            live_since.append(world.clock.now())
+
+    policy = ExitPolicy(target=price("0.99"), min_age=seconds(60))
+    run = exchange_truth.play([tape], scripted({10.0: wish(Outcome.UP, "0.52")}, policy), watch=watch)
+    run.agree()
+    (entry,) = [trade for trade in run.truth.trades if trade.taker.account == TRADER]
+    assert seconds(60) <= live_since[0] - entry.matched_at <= seconds(62)
+
+
+@pytest.mark.spec("S26.A3")
+def test_an_age_of_zero_puts_the_exit_up_as_soon_as_the_shares_are_there(exchange_truth: Stage) -> None:
+    market = window()
+    tape = tape_file(market, steady(market, "0.50x500", "0.52x200"))
+    run = exchange_truth.play([tape], scripted({10.0: wish(Outcome.UP, "0.52")}, AT_ONCE))
+    run.agree()
+    mined = [at for at, note in _timed(run, nt.TradeStageMoved) if note.stage == "MINED"][0]
+    assert [at for at, _ in run.placed(Side.SELL)] == [mined]
+
+
+@pytest.mark.spec("S27.A1")
+def test_the_exit_follows_a_second_fill_once_it_has_settled(exchange_truth: Stage) -> None:
+    """5.62 and 5.62: the old exit stays while the new shares settle, then one sell of 11.24 within two seconds."""
+    market = window()
+    rows = steady(market, "0.70x500", "0.72x5.62", end=100)
+    rows += steady(market, "0.83x500", "0.85x5.62", begin=100)
+    two = {10.0: wish(Outcome.UP, "0.72", rests=False), 100.0: wish(Outcome.UP, "0.85", rests=False)}
+    on_offer: list[tuple[Instant, tuple[Shares, ...]]] = []
+
+    def watch(world: Any, event: object, step: object) -> None:
+        sells = tuple(
+            order.size for order in world.truth().orders if order.account == TRADER and order.side is Side.SELL
+        )
+        if not on_offer or on_offer[-1][1] != sells:
+            on_offer.append((world.clock.now(), sells))
+
+    policy = ExitPolicy(target=price("0.99"), min_age=seconds(30))
+    run = exchange_truth.play([tape_file(market, rows)], scripted(two, policy), watch=watch)
+    run.agree()
+    held = run.held(market, Outcome.UP)
+    settled_at = [at for at, note in _timed(run, nt.TradeStageMoved) if note.stage == "MINED"][1]
+    sizes = [sells for _, sells in on_offer if sells]
+    assert all(len(sells) == 1 for sells in sizes), "never two live sells"
+    assert sizes[-1] == (held,)
+    since = next(at for at, sells in on_offer if sells == (held,))
+    assert settled_at <= since <= settled_at + seconds(2)
+    before = [sells for at, sells in on_offer if at < settled_at]
+    assert before[-1] == sizes[0], "the old exit was there until then"
+
+
+@pytest.mark.spec("S28.A2")
+def test_reading_everything_a_second_time_changes_nothing(exchange_truth: Stage) -> None:
+    """The account is read every second: each trade comes back dozens of times, and is booked once."""
+    market = window()
+    tape = tape_file(market, steady(market, "0.50x500", "0.52x200"))
+    often = exchange_truth.settings.model_copy(
+        update={"engine": exchange_truth.settings.engine.model_copy(update={"reading_every_seconds": 1.0})}
+    )
+    run = exchange_truth.play([tape], scripted({10.0: wish(Outcome.UP, "0.52")}, AT_ONCE), settings=often)
+    run.agree()
+    readings = sum(isinstance(one, TakeSnapshot) for _, step in run.steps for one in step.commands)
+    assert readings > 200
+    assert run.sql("select count(*) from fills") == [(len(run.truth.trades),)]
+    assert run.sql("select count(*) from adjustments") == [(0,)]
+    assert run.notes(nt.DriftFound) == []
+
+
+@pytest.mark.spec("C3.A1")
+def test_an_exit_filled_just_before_its_replacement_is_not_replaced(exchange_truth: Stage) -> None:
+    """The second entry settles and wants a larger exit; 50 ms earlier the old exit was taken at the exchange.
+
+    Our cancel finds nothing. Nothing is sold a second time, and the first shares are booked at the exit's price.
+    """
+    market = window()
+    delays = Delays(
+        submit=fixed(seconds(0.05)), answer=fixed(seconds(0.05)), user=fixed(seconds(0.2)), market=fixed(seconds(0.05))
+    )
+    rules = exchange_truth.rules(delays=delays)
+    policy = ExitPolicy(target=price("0.90"))
+    two = {10.0: wish(Outcome.UP, "0.52"), 100.0: wish(Outcome.UP, "0.52")}
+    quiet = steady(market, "0.50x500", "0.52x20")
+    first = _play_in(exchange_truth, "first", [tape_file(market, quiet)], two, policy, rules)
+    replaced = next(at for at, note in _timed(first, nt.OrderMoved) if note.cause == "not wanted any more")
+    spike = (replaced - market.start) / 1e9 - 0.05
+    rows = [row for row in quiet if abs((row.at - market.start) / 1e9 - spike) > 0.5]
+    rows += [book(market, spike, "0.90x500", "0.92x500"), book(market, spike + 0.02, "0.50x500", "0.52x20")]
+    run = _play_in(exchange_truth, "second", [tape_file(market, rows)], two, policy, rules)
+    run.agree()
+    sells = [terms.shares for _, terms in run.placed(Side.SELL)]
+    exits = [fill for fill in run.notes(nt.FillBooked) if fill.side is Side.SELL]
+    assert exits, "the spike took the resting exit"
+    assert exits[0].price == price("0.90")
+    assert sum(fill.shares for fill in exits) <= sum(fill.shares for fill in run.notes(nt.FillBooked)) / 2
+    assert len(sells) == len(set(sells)) or sells.count(sells[0]) == 1
+
+
+@pytest.mark.spec("X2.A2")
+@pytest.mark.parametrize("fees", [CRYPTO_FEES, OLD_FEES], ids=["in collateral", "in shares on buys"])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_cash_equals_the_exchanges_after_any_sequence_of_fills(
+    exchange_truth: Stage, fees: FeeSchedule, data: st.DataObject
+) -> None:
+    """Random books, entries on both sides, partial fills, targets and stops, failed and retried trades."""
+    market = window(fees=fees)
+    draw = data.draw
+    rows = []
+    for second in range(-5, 300, draw(st.integers(2, 9))):
+        bid = draw(st.integers(2, 95))
+        ask = bid + draw(st.integers(1, 4))
+        depth = draw(st.integers(500, 9_000)) / 100
+        rows.append(book(market, second, f"0.{bid:02}x{depth} 0.01x500", f"0.{ask:02}x{depth}"))
+    wishes: dict[float, Wish] = {}
+    for number in range(draw(st.integers(1, 4))):
+        outcome = draw(st.sampled_from(Outcome))
+        limit = draw(st.integers(30, 97))
+        wishes[10 + 40 * number] = wish(outcome, f"0.{limit:02}", rests=draw(st.booleans()))
+    policy = ExitPolicy(
+        target=price(f"0.{draw(st.integers(50, 99)):02}"),
+        stop=StopPolicy(price=price(f"0.{draw(st.integers(5, 40)):02}"), min_age=seconds(5)),
+    )
+    rules = exchange_truth.rules(seed=draw(st.integers(0, 99)))
+    exchange = type(rules.exchange)(failure_rate=0.2, retry_rate=0.2)
+    rules = exchange_truth.rules(seed=rules.seed, exchange=exchange)
+    folder = tempfile.mkdtemp(dir=exchange_truth.folder)
+    run = _play_in(exchange_truth, folder, [tape_file(market, rows)], wishes, policy, rules)
+    run.agree()
+    booked = run.sql("select coalesce(sum(cash_micro), 0) from live_fills")[0][0]
+    assert run.cash == 1_000_000_000 + booked
+    for trade in run.truth.trades:
+        for leg in (trade.taker, trade.maker):
+            if leg.account == TRADER:
+                assert leg.cash == cost_of(leg.price, leg.shares)
+
+
+def _play_in(
+    stage: Stage, name: str, files: list[TapeFile], wishes: dict[float, Wish], policy: ExitPolicy, rules: WorldRules
+) -> Outcomes:
+    """A run of its own in a folder below the stage's."""
+    folder = stage.folder / name
+    folder.mkdir(exist_ok=True)
+    below = Stage(folder)
+    below.settings = stage.settings
+    return below.play(files, scripted(wishes, policy), rules=rules)
+
+
+def _timed(run: Outcomes, kind: type) -> list[tuple[Instant, Any]]:
+    return [(event.at, note) for event, step in run.steps for note in step.notes if isinstance(note, kind)]
