@@ -238,6 +238,25 @@ class Outcomes:
         return total
 
 
+class Observed(World):
+    """A world that lets a test look at the exchange after each thing that happened there."""
+
+    look: Callable[["Observed"], None] | None = None
+
+    def _happen(self, now: Instant) -> None:
+        super()._happen(now)
+        if self.look is not None:
+            self.look(self)
+
+    def balance(self, market: Market, outcome: Outcome) -> Shares:
+        """What the venue's cached balance shows of an outcome."""
+        return self._exchange.balances(TRADER).of(market.token(outcome))
+
+    def selling(self) -> tuple[Shares, ...]:
+        """The sizes of our live sell orders."""
+        return tuple(order.size for order in self._exchange.open_orders(TRADER) if order.side is Side.SELL)
+
+
 class Stage:
     """Plays recordings against a trader, in one life or several."""
 
@@ -252,8 +271,8 @@ class Stage:
         rules = world_rules(self.settings, seed)
         return replace(rules, **({"delays": NO_DELAY} if instant else {}), **changes)
 
-    def world(self, files: Sequence[TapeFile], rules: WorldRules | None = None) -> World:
-        return World(rules or self.rules(), files, ExchangeLog(None))
+    def world(self, files: Sequence[TapeFile], rules: WorldRules | None = None) -> Observed:
+        return Observed(rules or self.rules(), files, ExchangeLog(None))
 
     def play(
         self,
@@ -262,16 +281,15 @@ class Stage:
         *,
         rules: WorldRules | None = None,
         settings: Settings | None = None,
-        watch: Callable[[World, AnyEvent, Step], None] | None = None,
+        look: Callable[[Observed], None] | None = None,
     ) -> Outcomes:
-        """One life, from the first row to the end of the world."""
+        """One life, from the first row to the end of the world; `look` sees the exchange whenever something happens."""
         world = self.world(files, rules)
+        world.look = look
         steps: list[tuple[AnyEvent, Step]] = []
 
         def tell(event: AnyEvent, step: Step) -> None:
             steps.append((event, step))
-            if watch is not None:
-                watch(world, event, step)
 
         with Trader(self.folder, settings or self.settings, seed=1, strategy=strategy) as trader:
             asyncio.run(trader.trade(world, {file.market.series for file in files}, tell))

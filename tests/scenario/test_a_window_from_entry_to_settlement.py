@@ -1,12 +1,10 @@
 """What a position goes through, on the exchange's truth."""
 
-from polystra.app.world import TRADER, World
 from polystra.core import notes as nt
 from polystra.core.strategy import ExitPolicy, StopPolicy
 from polystra.core.terms import Outcome, Side
 from polystra.core.units import price, seconds, shares, usd
-from polystra.sim.records import OpenOrder
-from tests.truth import Stage, book, scripted, steady, tape_file, window, wish
+from tests.truth import Observed, Stage, book, scripted, steady, tape_file, window, wish
 
 TARGET = ExitPolicy(target=price("0.99"), min_age=seconds(60))
 
@@ -53,11 +51,11 @@ def test_the_stop_takes_the_target_back_first_and_never_offers_a_share_twice(exc
     stop = ExitPolicy(target=price("0.99"), min_age=seconds(60), stop=StopPolicy(price=price("0.30")))
     on_offer = []
 
-    def watch(world: World, event: object, step: object) -> None:
-        on_offer.append(sum(order.remaining for order in run_world(world) if order.side is Side.SELL))
+    def look(world: Observed) -> None:
+        on_offer.append(sum(world.selling()))
 
     run = exchange_truth.play(
-        [tape_file(market, rows, payout_up="0")], scripted({10: wish(Outcome.UP, "0.52")}, stop), watch=watch
+        [tape_file(market, rows, payout_up="0")], scripted({10: wish(Outcome.UP, "0.52")}, stop), look=look
     )
     run.agree()
     assert run.held(market, Outcome.UP) == 0
@@ -148,8 +146,3 @@ def test_windows_follow_one_another_and_each_order_stays_in_its_own(exchange_tru
     for at, terms in run.placed(Side.BUY):
         market = next(one for one in markets if one.id == terms.market)
         assert market.start <= at < market.end
-
-
-def run_world(world: World) -> tuple[OpenOrder, ...]:
-    """Our live orders at the exchange."""
-    return tuple(order for order in world.truth().orders if order.account == TRADER)

@@ -117,7 +117,8 @@ class Inbox:
 
 
 def _merged(before: BookChanged, after: BookChanged) -> BookChanged:
-    """Level by level the last size wins; what the venue states of the best prices is the last statement."""
+    """Level by level the last size wins; what the venue states of the best prices is the last statement. It keeps its
+    place and so its stamp: with the later one it would come before older news of other markets."""
     sizes: dict[tuple[Side, Price], LevelChange] = {(one.side, one.price): one for one in before.changes}
     sizes.update({(one.side, one.price): one for one in after.changes})
-    return replace(after, changes=tuple(sizes.values()))
+    return replace(after, at=before.at, changes=tuple(sizes.values()))

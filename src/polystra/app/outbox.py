@@ -85,9 +85,10 @@ class Outbox:
                 self._venue.send(one)
 
     def hold_back(self, ready: Sequence[Ready], why: str) -> None:
-        """The intents could not be recorded: placements stay here, everything else needs no intent and goes."""
+        """The intents could not be recorded: placements stay here, everything else needs no intent and goes. An order
+        that could not be signed has been told already."""
         for one in ready:
-            if isinstance(one.command, PlaceOrder):
-                self._inbox.put(OrderNotSent(at=Instant(0), order=one.command.order, why=why))
-            else:
+            if not isinstance(one.command, PlaceOrder):
                 self._venue.send(one)
+            elif one.venue_order is not None:
+                self._inbox.put(OrderNotSent(at=Instant(0), order=one.command.order, why=why))

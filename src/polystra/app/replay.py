@@ -83,7 +83,7 @@ def replay(path: Path, settings: Settings | None = None, strategy: Strategy | No
     with read_journal(path) as reading:
         head = reading.head
         used = settings or stored_settings(head.settings)
-        strategy = strategy or used.tilted_prior
+        strategy = strategy or used.chosen_strategy
         tally = _Tally(build_engine(used, survey.series, strategy), survey.last)
         tally.compare(reading)
     return ReplayResult(

@@ -47,7 +47,7 @@ def world_rules(settings: Settings, seed: int) -> WorldRules:
 
 def build_engine(settings: Settings, series: Iterable[Series], strategy: Strategy | None = None) -> Engine:
     """The engine that these settings ask for, its strategy, or the one given instead, on each of these series."""
-    strategy = strategy or settings.tilted_prior
+    strategy = strategy or settings.chosen_strategy
     return Engine(settings.rules, dict.fromkeys(series, strategy), StandAside(settings.exit_policy))
 
 
@@ -60,7 +60,7 @@ class Trader:
         """Opens and migrates the ledger; raises the named errors of `edge.store`."""
         self._settings = settings
         self._seed = seed
-        self._strategy = strategy or settings.tilted_prior
+        self._strategy = strategy or settings.chosen_strategy
         database = open_database(folder / LEDGER, durable=Durability.NORMAL)
         try:
             migrate(database, WallClock().now())

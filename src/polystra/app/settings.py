@@ -172,6 +172,11 @@ class Settings(_Section):
         )
 
     @property
+    def chosen_strategy(self) -> Strategy:
+        """The strategy that `strategy.name` names."""
+        return self.tilted_prior
+
+    @property
     def tilted_prior(self) -> TiltedPrior:
         own = self.strategy.tilted_prior
         return TiltedPrior(

@@ -19,7 +19,7 @@ from polystra.app.tape_player import TapePlayer
 from polystra.app.translation import answer_events, background, fill_event, market_facts, public_event, user_event
 from polystra.core import commands as cm
 from polystra.core import events as ev
-from polystra.core.ids import MarketId, OrderId
+from polystra.core.ids import MarketId, OrderId, VenueOrderId
 from polystra.core.markets import Market
 from polystra.core.prices import MINUTE
 from polystra.core.terms import Liquidity, Outcome, Side
@@ -86,7 +86,8 @@ class World:
         self._sides: dict[OrderId, tuple[Side, bool]] = {}
         self._markets: dict[MarketId, Market] = {}
         self._minutes: dict[MarketId, list[ev.OwnPrice]] = {}
-        self._over: set[MarketId] = set()
+        self._over: dict[MarketId, tuple[ev.AnyEvent, ...]] = {}
+        self._senders: dict[VenueOrderId, int] = {}
         self._followed: set[MarketId] = set()
         self.clock = VirtualClock(self._tapes.next_at or Instant(0))
         self._stirred_at = self.clock.now()
@@ -100,16 +101,21 @@ class World:
         return self._exchange.balances(TRADER).cash
 
     def attach(self, inbox: Inbox, names: OrderNames) -> None:
-        """Put a trader in front. What was on its way to an earlier one is lost, as with a process that died."""
+        """Put a trader in front. What was on its way to an earlier one is lost, as with a process that died: news,
+        answers, questions and subscriptions; its orders and cancels arrive. Of a market that is over only the end is
+        told."""
         self._trader += 1
         self._inbox, self._names = inbox, names
+        for followed in sorted(self._followed):
+            self._follow(followed, on=False)
+        now = self.clock.now()
         for market in self._markets.values():
-            if market.id not in self._over:
-                self._tell(self.clock.now(), ev.MarketListed(at=Instant(0), market=market))
+            for event in self._over.get(market.id, (ev.MarketListed(at=Instant(0), market=market),)):
+                self._tell(now, event)
 
     def start_trader(self) -> None:
         """Read the account once, and say `Started` when the reading has arrived."""
-        self._after_submit(lambda: self._read_account(then=(ev.Started(at=Instant(0)),)))
+        self._question(lambda: self._read_account(then=(ev.Started(at=Instant(0)),)))
 
     def send(self, ready: Ready) -> None:
         """Take a command on its way to the venue."""
@@ -119,19 +125,19 @@ class World:
             case cm.CancelOrder(order=order):
                 theirs = self._names.theirs(order)
                 if theirs is not None:
-                    self._after_submit(lambda: self._ask(sim.Cancel(account=TRADER, orders=(theirs,))))
+                    self._request(sim.Cancel(account=TRADER, orders=(theirs,)))
             case cm.CancelAll():
-                self._after_submit(lambda: self._ask(sim.CancelAll(account=TRADER)))
+                self._request(sim.CancelAll(account=TRADER))
             case cm.QueryOrder(order=order):
-                self._after_submit(lambda: self._look_up(order))
+                self._question(lambda: self._look_up(order))
             case cm.TakeSnapshot():
-                self._after_submit(self._read_account)
+                self._question(self._read_account)
             case cm.Follow(market=market):
-                self._after_submit(lambda: self._follow(market, on=True))
+                self._question(lambda: self._follow(market, on=True))
             case cm.Unfollow(market=market):
-                self._after_submit(lambda: self._follow(market, on=False))
+                self._question(lambda: self._follow(market, on=False))
             case cm.LoadHistory(market=market):
-                self._after_submit(lambda: self._load_history(market))
+                self._question(lambda: self._load_history(market))
 
     async def wait(self, alarm: Instant | None) -> bool:
         """Let time pass until something has happened or the alarm is due; False at the end of the world."""
@@ -205,12 +211,24 @@ class World:
         if request is None:
             self._tell(self._latency.market(now), event)
             return
+        if isinstance(event, ev.TickSizeChanged):
+            self._refine(event, request)
+            return
         if not isinstance(event, ev.BookSnapshot | ev.BookChanged):
             self._ask(request)
             return
         self._keep_minute(event.market, now)
         if not self._ask(request) and event.market in self._followed:
             self._tell(self._latency.market(now), ev.BookChanged(at=Instant(0), market=event.market, changes=()))
+
+    def _refine(self, event: ev.TickSizeChanged, request: sim.Request) -> None:
+        """A finer grid, and the whole book on it for a trader that follows. A recording that says it again, or says a
+        coarser one, says nothing: ticks only get finer."""
+        if event.tick.size >= self._exchange.book(event.market).tick:
+            return
+        self._ask(request)
+        if event.market in self._followed:
+            self._ask(sim.Publish(market=event.market))
 
     def _open(self, tape: Tape, now: Instant) -> None:
         market = tape.market
@@ -222,11 +240,13 @@ class World:
 
     def _close(self, tape: Tape) -> None:
         """The market accepts no more orders, and pays what the recording says it paid, if it says so."""
-        self._over.add(tape.market.id)
+        market, payout = tape.market.id, tape.payout
+        self._over[market] = (ev.MarketClosed(at=Instant(0), market=market),)
         self._stirred_at = self.clock.now()
-        self._ask(sim.CloseMarket(market=tape.market.id))
-        if tape.payout is not None:
-            self._ask(sim.Resolve(market=tape.market.id, up_payout=tape.payout.up))
+        self._ask(sim.CloseMarket(market=market))
+        if payout is not None:
+            self._over[market] += (ev.MarketResolved(at=Instant(0), market=market, payout=payout),)
+            self._ask(sim.Resolve(market=market, up_payout=payout.up))
 
     def _keep_minute(self, market: MarketId, now: Instant) -> None:
         """The price history that the venue would answer with: the middle of the book at each whole minute."""
@@ -240,12 +260,12 @@ class World:
 
     # --- requests and outputs --------------------------------------------------------------------------------------
 
-    def _ask(self, request: sim.Request) -> bool:
+    def _ask(self, request: sim.Request, sender: int | None = None) -> bool:
         """Ask the exchange and send on what it says; false when it says nothing."""
         now = self.clock.now()
         self._log.asked(request, now)
         outputs = self._exchange.handle(request, now)
-        self._publish(outputs)
+        self._publish(outputs, sender)
         return bool(outputs)
 
     def _follow(self, market: MarketId, *, on: bool) -> None:
@@ -255,13 +275,16 @@ class World:
             self._followed.discard(market)
         self._ask(sim.Publish(market=market, on=on))
 
-    def _publish(self, outputs: Sequence[sim.Output]) -> None:
+    def _publish(self, outputs: Sequence[sim.Output], sender: int | None = None) -> None:
+        """An answer goes back to the trader that asked, whose order may have waited; the streams to who is there."""
         for output in outputs:
             self._log.did(output)
             if isinstance(output, sim.Answer):
                 when = self._latency.answer(output.at)
-                for event in answer_events(output, self._names, self._sides):
-                    self._tell(when, event)
+                order = output.order if isinstance(output, sim.OrderAccepted | sim.OrderRejected) else None
+                if (sender if order is None else self._senders[order]) == self._trader:
+                    for event in answer_events(output, self._names, self._sides):
+                        self._tell(when, event)
             elif isinstance(output, sim.Update):
                 news = user_event(output, self._names)
                 if news is not None:
@@ -278,13 +301,21 @@ class World:
 
         self._at(when, arrive)
 
-    def _after_submit(self, act: Callable[[], object]) -> None:
-        self._at(self._latency.submit(self.clock.now()), act)
+    def _request(self, request: sim.Request) -> None:
+        """What is on its way arrives, whoever has died meanwhile."""
+        sender = self._trader
+        self._at(self._latency.submit(self.clock.now()), lambda: self._ask(request, sender))
+
+    def _question(self, act: Callable[[], object]) -> None:
+        """It changes nothing at the venue, so nobody misses it when its trader has gone."""
+        trader = self._trader
+        self._at(self._latency.submit(self.clock.now()), lambda: act() if trader == self._trader else None)
 
     def _place(self, ready: Ready, command: cm.PlaceOrder) -> None:
         terms, venue_order = command.terms, ready.venue_order
         assert venue_order is not None
         self._sides[command.order] = (terms.side, not terms.time_in_force.immediate)
+        self._senders[venue_order] = self._trader
         amounts = amounts_of(terms)
         request = sim.Submit(
             account=TRADER,
@@ -297,7 +328,7 @@ class World:
             post_only=terms.post_only,
             expiration=(terms.expires_at or 0) // 10**9,
         )
-        self._after_submit(lambda: self._ask(request))
+        self._request(request)
 
     # --- reading ---------------------------------------------------------------------------------------------------
 

@@ -17,11 +17,11 @@ from polystra.core.ids import OrderId
 from polystra.core.markets import Market, Payout
 from polystra.core.orders import Order
 from polystra.core.planner import Suspension
-from polystra.core.positions import FLAT, Adjustment, MarketPosition, position_of
+from polystra.core.positions import FLAT, Adjustment, Holding, MarketPosition, position_of
 from polystra.core.prices import MINUTE, MinutePrices
 from polystra.core.strategy import Decision, Strategy, Wake
 from polystra.core.terms import Outcome, Purpose, Side, Slot, slot_of
-from polystra.core.units import MICRO, Instant, Nanos, Price, Shares, Tick, Usd, mirror
+from polystra.core.units import MICRO, SIZE_STEP, Instant, Nanos, Price, Shares, Tick, Usd, mirror
 from polystra.core.view import ANYTHING, NEVER, MarketView, Surroundings, Wait
 
 
@@ -36,7 +36,9 @@ class Desk:
         self.orders: dict[OrderId, Order] = {}
         self.adjustments: tuple[Adjustment, ...] = ()
         self.position: MarketPosition = FLAT
+        self.wallet: dict[Outcome, Shares] = {}
         self.suspended: dict[Slot, Suspension] = {}
+        self.uncancelled: dict[OrderId, Suspension] = {}
         self.memory: Struct | None = strategy.first_memory
         self.decision: Decision | None = None
         self.called_at = Instant(0)
@@ -46,6 +48,7 @@ class Desk:
         self.closed = False
         self.payout: Payout | None = None
         self.settled = False
+        self.settled_for = Usd(0)
         self.said: dict[str, object] = {}
 
     # --- questions ---------------------------------------------------------------------------------------------
@@ -59,9 +62,25 @@ class Desk:
         return reserved_by(self.orders.values(), self.market.fees)
 
     def reserved_by_entry(self, wish: Slot) -> Usd:
-        """The part of `reserved` that belongs to the order in this slot, which its own review must not count twice."""
-        mine = (order for order in self.orders.values() if slot_of(order.terms) == wish)
+        """The part of `reserved` that belongs to the live order in this slot, which its review must not count twice."""
+        mine = (order for order in self.live if slot_of(order.terms) == wish)
         return reserved_by(mine, self.market.fees)
+
+    @property
+    def shown_position(self) -> MarketPosition:
+        """The position with no more of it settled than the venue's balance showed: what it would let us sell."""
+        up, down = (self._shown(self.position.of(outcome)) for outcome in Outcome)
+        return MarketPosition(up, down)
+
+    @property
+    def awaits_shares(self) -> bool:
+        """Whether shares have reached the chain that the venue's balance does not show yet."""
+        return any(
+            self.position.of(outcome).settled - self.wallet.get(outcome, 0) >= SIZE_STEP for outcome in Outcome
+        )
+
+    def _shown(self, holding: Holding) -> Holding:
+        return replace(holding, settled=min(holding.settled, self.wallet.get(holding.outcome, Shares(0))))
 
     @property
     def is_over(self) -> bool:
@@ -81,17 +100,14 @@ class Desk:
             return True
         return self.wakes_on(Wake.BEST_MOVED) and not self.decision.wait.best_holds(self.book.bid, self.book.ask)
 
-    def own_wait(self, at: Instant) -> Wait:
+    def own_wait(self, at: Instant, decision: Decision) -> Wait:
         """What this desk waits for on the strategy's behalf: its wait, its clock, and the next minute of own prices.
 
         Best prices bind only a strategy that wants to be called on them.
         """
-        decision = self.decision
         until = self._clock
         if self.strategy.needs.own_prices:
             until = min(until, self.minutes.next_at(at))
-        if decision is None:
-            return Wait(until=until)
         if self.wakes_on(Wake.BEST_MOVED):
             return decision.wait.both(Wait(until=until))
         return Wait(until=min(until, decision.wait.until))
@@ -117,7 +133,7 @@ class Desk:
             references=around.references,
             candles=around.candles,
             strike=around.strike,
-            position=self.position,
+            position=self.shown_position,
             entries_working=sum(order.live for order in entries),
             entries_made=sum(order.matched > 0 or order.awaited > 0 for order in entries),
             free_cash=around.free_cash,
@@ -161,6 +177,12 @@ class Desk:
 
     def refold(self) -> None:
         self.position = position_of(self.orders.values(), self.adjustments)
+
+    def see_wallet(self, outcome: Outcome, shares: Shares) -> None:
+        """Take over what a reading shows. It confirms new shares; that old ones are gone takes more than one reading
+        (`lifecycle.drifted`), or an exit would be taken back because of a single bad answer."""
+        known = min(self.wallet.get(outcome, Shares(0)), self.position.of(outcome).settled)
+        self.wallet[outcome] = max(shares, known)
 
     def lift(self, cause: str) -> None:
         """End the rest of every slot that waits for this cause."""

@@ -12,6 +12,7 @@ pass with one shared, empty step.
 
 from collections.abc import Mapping
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -33,13 +34,13 @@ from polystra.core.entries import EntryPlan, wanted_entries
 from polystra.core.events import AnyEvent, TradingState
 from polystra.core.exits import NOTHING_HELD, ExitPlan, wanted_exits
 from polystra.core.ids import OrderId
-from polystra.core.knowledge import Knowledge, memory_of
+from polystra.core.knowledge import Knowledge
 from polystra.core.markets import Series
 from polystra.core.orders import Heard
 from polystra.core.planner import Plan, plan
 from polystra.core.rules import Rules
 from polystra.core.strategy import Decision, Strategy
-from polystra.core.units import Instant, seconds
+from polystra.core.units import Instant, Usd, seconds
 from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
 
 NAP = seconds(0.001)
@@ -94,9 +95,7 @@ class Engine:
         times = [desk.wait.until for desk in self._known.open_desks]
         if not self._known.awake or not times:
             return None
-        if self._known.readings.next_at is not None:
-            times.append(self._known.readings.next_at)
-        due = min(times)
+        due = min(*times, self._known.readings.next_at or NEVER)
         return None if due >= NEVER else due
 
     def _consider(self, desk: Desk, *, forced: bool) -> None:
@@ -109,15 +108,15 @@ class Engine:
         account = known.account
         minute = desk.close_minute(at)
         view = desk.view(at, known.surroundings(desk.market, account.free))
-        if desk.decision is None or forced or minute or desk.strategy_is_due(at):
+        if forced or minute or desk.strategy_is_due(at):
             self._ask_strategy(desk, view)
         assert desk.decision is not None
         stopped = known.state is TradingState.STOPPED
-        exits = NOTHING_HELD if stopped else wanted_exits(view, desk.decision.exits)
+        exits = NOTHING_HELD if stopped else wanted_exits(view, desk.decision.exits, desk.orders.values())
         halted = known.readings.blind or known.cash_trouble
         entries = wanted_entries(desk, view, account, known.state, self._rules, halted=halted)
-        planned = plan(entries.approved, exits.orders, desk.live, desk.suspended, at)
-        wait = desk.own_wait(at).both(entries.wait).both(exits.wait).both(planned.wait)
+        planned = plan(entries.approved, exits.orders, desk.live, desk.suspended, at, desk.uncancelled)
+        wait = desk.own_wait(at, desk.decision).both(entries.wait).both(exits.wait).both(planned.wait)
         desk.wait = _no_shorter(wait, Instant(at + NAP))
         self._say_what_changed(desk, entries, exits)
         self._command(desk, planned)
@@ -127,7 +126,7 @@ class Engine:
         desk.decision, desk.called_at = decision, view.at
         if decision.memory is not None and decision.memory != desk.memory:
             desk.memory = decision.memory
-            self._known.notes.append(memory_of(desk))
+            self._known.notes.append(_memory_note(desk))
         if desk.says("decision", (bool(decision.wishes), decision.outcome, decision.reason)):
             self._known.notes.append(_decision_note(desk, decision))
 
@@ -150,18 +149,20 @@ class Engine:
         """Take back what still rests in a closed market; book it once nothing of it can move any more."""
         known = self._known
         if not desk.is_over or desk.payout is None:
-            planned = plan((), (), desk.live, desk.suspended, known.at)
+            planned = plan((), (), desk.live, desk.suspended, known.at, desk.uncancelled)
             self._command(desk, planned)
             desk.wait = _no_shorter(planned.wait, Instant(known.at + NAP))
             return
         desk.wait = ANYTHING
         position, payout = desk.position, desk.payout
-        if not desk.says("settled", position):
+        if not desk.says("settled", (position, payout)):
             return
         if not desk.settled:
             desk.settled = True
-            known.add_realised(position.redeemable(payout) - stake_of(position))
             self._commands.append(Unfollow(market=desk.market.id))
+        brought = Usd(position.redeemable(payout) - stake_of(position))
+        known.add_realised(brought - desk.settled_for)
+        desk.settled_for = brought
         known.notes.append(
             nt.MarketSettled(
                 market=desk.market.id,
@@ -214,6 +215,10 @@ class Engine:
 
 def _no_shorter(wait: Wait, until: Instant) -> Wait:
     return wait if wait.until >= until else replace(wait, until=until)
+
+
+def _memory_note(desk: Desk) -> nt.MemoryKept:
+    return nt.MemoryKept(market=desk.market.id, strategy=desk.strategy.name, value=msgspec.msgpack.encode(desk.memory))
 
 
 def _decision_note(desk: Desk, decision: Decision) -> nt.EntryDecided:

@@ -6,12 +6,12 @@ from msgspec.structs import replace
 from polystra.core.account import Account, stake_of
 from polystra.core.desk import Desk
 from polystra.core.events import TradingState
-from polystra.core.risk import Approved, Denied, Situation, review
+from polystra.core.risk import Approved, Denied, Situation, cost_of_worst, review
 from polystra.core.rules import Rules
 from polystra.core.sizing import size_for, stake_for
 from polystra.core.strategy import Wish
-from polystra.core.terms import OrderTerms, Purpose, Side, TimeInForce, slot_of
-from polystra.core.units import Usd
+from polystra.core.terms import OrderTerms, Purpose, Side, Slot
+from polystra.core.units import MICRO, Price, Shares, Usd
 from polystra.core.view import ANYTHING, MarketView, Wait
 
 
@@ -29,33 +29,38 @@ NO_ENTRIES = EntryPlan()
 def wanted_entries(
     desk: Desk, view: MarketView, account: Account, state: TradingState, rules: Rules, *, halted: str | None
 ) -> EntryPlan:
-    """Size and review each wish of the desk's present decision."""
+    """Size and review each wish of the desk's present decision; each counts those approved before it."""
     wishes = desk.decision.wishes if desk.decision is not None else ()
     if not wishes:
         return NO_ENTRIES
     approved: list[Approved] = []
     denied: list[tuple[Wish, Denied]] = []
     wait = ANYTHING
+    promised = 0
     for wish in wishes:
-        terms = _terms_of(desk, wish, account, rules)
-        own = desk.reserved_by_entry(slot_of(terms))
+        own = desk.reserved_by_entry(Slot(desk.market.id, wish.outcome, Side.BUY, Purpose.ENTRY))
+        others = _others(desk, account, own, promised)
+        price = desk.market.tick.down(wish.price)
+        offered = desk.offered(wish.outcome, price)
+        terms = _terms_of(desk, wish, price, offered, stake_for(rules.stakes, wish.conviction, others.free))
         verdict = review(
             wish,
             terms,
             rules.limits,
             Situation(
                 view=view,
-                account=_without(account, own),
-                market_stake=Usd(stake_of(desk.position) + desk.reserved - own),
+                account=others,
+                market_stake=Usd(stake_of(desk.position) + desk.reserved - own + promised),
                 state=state,
                 halted=halted or desk.halted,
                 unknown_need=unknown_need(desk, view),
-                offered=desk.offered(wish.outcome, wish.price),
+                offered=offered,
             ),
         )
         wait = wait.both(verdict.wait)
         if isinstance(verdict, Approved):
             approved.append(verdict)
+            promised += max(cost_of_worst(terms, desk.market.fees) - own, 0)
         else:
             denied.append((wish, verdict))
     return EntryPlan(approved=tuple(approved), denied=tuple(denied), wait=wait)
@@ -73,12 +78,15 @@ def unknown_need(desk: Desk, view: MarketView) -> str | None:
     return None
 
 
-def _terms_of(desk: Desk, wish: Wish, account: Account, rules: Rules) -> OrderTerms:
-    """The wish as an order: the stake's worth of shares, cut to what is on offer when it must fill at once."""
-    price = desk.market.tick.down(wish.price)
-    shares = size_for(stake_for(rules.stakes, wish.conviction, account.free), price, wish.time_in_force)
-    if wish.time_in_force.immediate:
-        shares = min(shares, size_for(_worth(desk, wish), price, wish.time_in_force))
+def _terms_of(desk: Desk, wish: Wish, price: Price, offered: Shares, stake: Usd) -> OrderTerms:
+    """The wish as an order: the stake's worth of shares, cut to what is on offer when it must fill at once.
+
+    Nothing when the lowest price of the grid is above the limit: an order never pays more than was wished for.
+    """
+    kind = wish.time_in_force
+    shares = size_for(stake, price, kind) if price <= wish.price else Shares(0)
+    if kind.immediate:
+        shares = min(shares, size_for(Usd(offered * price // MICRO), price, kind))
     return OrderTerms(
         market=desk.market.id,
         outcome=wish.outcome,
@@ -86,15 +94,17 @@ def _terms_of(desk: Desk, wish: Wish, account: Account, rules: Rules) -> OrderTe
         purpose=Purpose.ENTRY,
         price=price,
         shares=shares,
-        time_in_force=wish.time_in_force,
-        post_only=wish.time_in_force is TimeInForce.GTC,
+        time_in_force=kind,
+        post_only=not kind.immediate,
     )
 
 
-def _worth(desk: Desk, wish: Wish) -> Usd:
-    """What is on offer within the limit, valued at the limit."""
-    return Usd(desk.offered(wish.outcome, wish.price) * wish.price // 1_000_000)
-
-
-def _without(account: Account, own: Usd) -> Account:
-    return replace(account, reserved=Usd(account.reserved - own))
+def _others(desk: Desk, account: Account, own: Usd, promised: int) -> Account:
+    """The account without the order under review: neither its reservation nor, if it has no other, its market counts
+    against it. What was just promised to another wish does."""
+    alone = own > 0 and desk.position.flat and desk.reserved == own
+    return replace(
+        account,
+        reserved=Usd(account.reserved - own + promised),
+        open_positions=account.open_positions - alone,
+    )

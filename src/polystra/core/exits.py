@@ -4,12 +4,15 @@ A stop takes precedence over the target: while it holds, the target order is sim
 cancelled, and the stop is placed once its cancel is known. Nothing here ever asks for more than the settled shares.
 """
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
+from polystra.core.orders import Order
 from polystra.core.positions import Holding
 from polystra.core.strategy import ExitPolicy, StopPolicy
 from polystra.core.terms import OrderTerms, Outcome, Purpose, Side, TimeInForce
-from polystra.core.units import MICRO, Instant, Price, Shares, mirror, seconds, whole_steps
+from polystra.core.units import MICRO, SIZE_STEP, Instant, Price, Shares, mirror, seconds, whole_steps
 from polystra.core.view import ANYTHING, MarketView, Wait
 
 LOOK_AGAIN = seconds(1)
@@ -33,15 +36,17 @@ class ExitPlan(Struct, frozen=True, gc=False, kw_only=True):
 NOTHING_HELD = ExitPlan()
 
 
-def wanted_exits(view: MarketView, policy: ExitPolicy) -> ExitPlan:
-    """The exit plan of both outcomes of a market."""
+def wanted_exits(view: MarketView, policy: ExitPolicy, orders: Iterable[Order] = ()) -> ExitPlan:
+    """The exit plan of both outcomes of a market. Of the market's `orders` it minds what they sold, or still sell."""
     if view.position.flat:
         return NOTHING_HELD
     plan = NOTHING_HELD
+    sells = [order for order in orders if order.terms.side is Side.SELL]
     for outcome in Outcome:
         holding = view.position.of(outcome)
         if holding.shares > 0:
-            plan = _joined(plan, _exit_of(view, policy, holding))
+            own = [order for order in sells if order.terms.outcome is outcome]
+            plan = _joined(plan, _exit_of(view, policy, holding, own))
     return plan
 
 
@@ -65,14 +70,22 @@ def losing(view: MarketView, outcome: Outcome) -> bool:
     return up_wins is (outcome is Outcome.DOWN)
 
 
-def _exit_of(view: MarketView, policy: ExitPolicy, holding: Holding) -> ExitPlan:
-    sellable = whole_steps(holding.settled)
+def _exit_of(view: MarketView, policy: ExitPolicy, holding: Holding, sells: list[Order]) -> ExitPlan:
+    """What an ended order sold by the venue's word is gone, although its trades are not here yet."""
+    sold = sum(order.awaited for order in sells if not order.live)
+    left = Shares(holding.shares - sold)
+    if left < SIZE_STEP:
+        return NOTHING_HELD
+    sellable = whole_steps(holding.settled - sold)
     if not sellable:
-        return ExitPlan(uncovered=((holding.outcome, holding.shares, "settling"),))
-    stop = _stop(view, policy.stop, holding, sellable)
+        return ExitPlan(uncovered=((holding.outcome, left, "settling"),))
+    doubted = any(order.cancel_doubted for order in sells)
+    doubt = ExitPlan(uncovered=((holding.outcome, left, "cancel unresolved"),)) if doubted else NOTHING_HELD
+    stop = _joined(doubt, _stop(view, policy.stop, holding, sellable))
     if stop.orders:
         return stop
-    return _joined(stop, _target(view, policy, holding, sellable))
+    resting = any(order.live and order.terms.purpose is Purpose.TARGET for order in sells)
+    return _joined(stop, _target(view, policy, holding, sellable, resting=resting))
 
 
 def _stop(view: MarketView, policy: StopPolicy | None, holding: Holding, sellable: Shares) -> ExitPlan:
@@ -80,31 +93,33 @@ def _stop(view: MarketView, policy: StopPolicy | None, holding: Holding, sellabl
     level = stop_level(policy, holding) if policy is not None else None
     if policy is None or level is None or level <= 0:
         return NOTHING_HELD
-    again = Wait(until=Instant(view.at + LOOK_AGAIN))
-    if view.trouble is not None:
-        return ExitPlan(wait=again)
     if view.left < policy.min_left:
         return NOTHING_HELD
-    old_enough = Instant((holding.last_bought_at or view.at) + policy.min_age)
+    last = Instant(view.market.end - policy.min_left)
+    again = view.pinned(until=Instant(min(view.at + LOOK_AGAIN, last + 1)))
+    if view.trouble is not None:
+        return ExitPlan(wait=again)
+    old_enough = Instant((holding.opened_at or view.at) + policy.min_age)
     if view.at < old_enough:
         return ExitPlan(wait=Wait(until=old_enough))
     bid = view.bid_of(holding.outcome)
     if bid is None or bid > level:
         return ExitPlan(wait=_until_bid_at(level, holding.outcome) if bid is not None else again)
     if not losing(view, holding.outcome):
-        return ExitPlan(wait=view.pinned(until=again.until))
-    worst = view.market.tick.down(bid - policy.slippage)
+        return ExitPlan(wait=again)
+    worst = view.market.tick.up(bid - policy.slippage)
     terms = _sell(view, holding.outcome, Purpose.STOP, worst, sellable, TimeInForce.FAK)
-    return ExitPlan(orders=(ExitOrder(terms),), stops=((holding.outcome, bid, level),), wait=view.pinned(again.until))
+    return ExitPlan(orders=(ExitOrder(terms),), stops=((holding.outcome, bid, level),), wait=again)
 
 
-def _target(view: MarketView, policy: ExitPolicy, holding: Holding, sellable: Shares) -> ExitPlan:
+def _target(view: MarketView, policy: ExitPolicy, holding: Holding, sellable: Shares, *, resting: bool) -> ExitPlan:
+    """A target that rests stays, however little of it is left; a new one needs the venue's least size."""
     if policy.target is None:
         return ExitPlan(uncovered=((holding.outcome, holding.shares, "held to settlement"),))
-    since = Instant((holding.last_bought_at or view.at) + policy.min_age)
+    since = Instant((holding.opened_at or view.at) + policy.min_age)
     if view.at < since:
         return ExitPlan(uncovered=((holding.outcome, holding.shares, "too young"),), wait=Wait(until=since))
-    if sellable < view.market.min_shares:
+    if sellable < view.market.min_shares and not resting:
         return ExitPlan(uncovered=((holding.outcome, sellable, "below the venue's least size"),))
     price = view.market.tick.up(policy.target)
     terms = _sell(view, holding.outcome, Purpose.TARGET, price, sellable, TimeInForce.GTC)

@@ -5,9 +5,7 @@ at again. What to do about it is decided in `engine`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
-
-import msgspec
+from typing import Any, assert_never
 
 from polystra.core import events as ev
 from polystra.core import lifecycle
@@ -18,7 +16,6 @@ from polystra.core.errors import ContradictoryFacts
 from polystra.core.ids import MarketId, OrderId
 from polystra.core.markets import Market, PriceSource, Series
 from polystra.core.orders import Heard, Order, OrderState
-from polystra.core.positions import Adjustment
 from polystra.core.readings import Readings
 from polystra.core.reconcile import RECENT, CashDrift, Finding, MissingThere, ShareDrift, UnknownToUs
 from polystra.core.rules import Rules
@@ -54,6 +51,7 @@ class Knowledge:
         self.missing: list[OrderId] = []
         self._strategies = dict(strategies)
         self._guardian = guardian
+        self._told: set[Finding] = set()
         self._day = 0
         self._realised_today = 0
         self.on: dict[type, Callable[[Any], None]] = {
@@ -213,7 +211,7 @@ class Knowledge:
 
     def _candle_closed(self, event: ev.CandleClosed) -> None:
         self.underlying.add_candle(event)
-        self._stir_asset(event.asset)
+        self._stir_all(event.asset)
 
     def _history_loaded(self, event: ev.HistoryLoaded) -> None:
         desk = self.desks.get(event.market)
@@ -241,7 +239,9 @@ class Knowledge:
             self._tell(event.order, Heard.FILLED if whole else Heard.RESTS if event.rests else Heard.KILLED)
 
     def _order_refused(self, event: ev.OrderRefused) -> None:
-        self._tell(event.order, Heard.REFUSED, event.reason)
+        """A duplicate is refused because its twin, the same bytes, is there already (SPEC 1)."""
+        duplicated = event.reason is ev.RefusalReason.DUPLICATED
+        self._tell(event.order, Heard.NO_ANSWER if duplicated else Heard.REFUSED, event.reason)
 
     def _order_outcome_unknown(self, event: ev.OrderOutcomeUnknown) -> None:
         self._tell(event.order, Heard.NO_ANSWER, event.why)
@@ -255,15 +255,22 @@ class Knowledge:
             return
         before, order = desk.position, desk.orders[event.order]
         self.notes.extend(lifecycle.booked(desk, event))
-        self.cash = Usd(self.cash + _cash_of(desk.orders[event.order]) - _cash_of(order))
+        self.cash = Usd(self.cash + lifecycle.cash_of(desk.orders[event.order]) - lifecycle.cash_of(order))
         self.add_realised(
             desk.position.up.realised + desk.position.down.realised - before.up.realised - before.down.realised
         )
         if event.stage.settled:
             desk.lift(ev.RefusalReason.NOT_ENOUGH_BALANCE)
+            if desk.awaits_shares and order.fills != desk.orders[event.order].fills:
+                self.readings.await_shares(event.at)
         self._stir(desk.market.id, forced=True)
 
     def _order_cancelled(self, event: ev.OrderCancelled) -> None:
+        """The user stream may say that a market is resolved before the market stream does."""
+        desk = self._desk_of(event.order)
+        if desk is not None:
+            desk.closed = desk.closed or event.reason is ev.CancelReason.MARKET_RESOLVED
+            lifecycle.cancelled(desk, event.order, event.matched)
         self._tell(event.order, Heard.CANCELLED, event.reason)
 
     def _order_expired(self, event: ev.OrderExpired) -> None:
@@ -277,22 +284,19 @@ class Knowledge:
 
     def _order_reported(self, event: ev.OrderReported) -> None:
         """The venue lists it as live. A cancel still under way is not disproved by a listing that overlapped it."""
-        desk = self._desk_of(event.order)
-        if desk is None:
-            return
-        order = desk.orders[event.order]
-        if order.state is not OrderState.CANCELLING or order.cancel_doubted:
+        order = self._order_of(event.order)
+        if order is not None and (order.state is not OrderState.CANCELLING or order.cancel_doubted):
             self._tell(event.order, Heard.SEEN_LIVE)
 
     def _order_not_found(self, event: ev.OrderNotFound) -> None:
         """Its trades came before this answer. Too young, or never heard of, it may still arrive: ask again later."""
-        desk = self._desk_of(event.order)
-        if desk is None:
+        order = self._order_of(event.order)
+        if order is None or not order.live:
             return
-        order = desk.orders[event.order]
         in_doubt = order.state in (OrderState.UNKNOWN, OrderState.SUBMITTING)
-        patience = self.rules.doubt_patience if in_doubt and desk.payout is None else RECENT
-        if order.live and event.at - order.decided_at >= patience:
+        resolved = self.desks[order.terms.market].payout is not None
+        patience = self.rules.doubt_patience if in_doubt and not resolved else RECENT
+        if event.at - order.decided_at >= patience:
             self._tell(event.order, Heard.GONE, ev.CancelReason.NOT_FOUND)
 
     def _tell(self, order: OrderId, heard: Heard, cause: str = "") -> None:
@@ -305,13 +309,23 @@ class Knowledge:
         market = self.market_of.get(order)
         return None if market is None else self.desks[market]
 
+    def _order_of(self, order: OrderId) -> Order | None:
+        desk = self._desk_of(order)
+        return None if desk is None else desk.orders[order]
+
     # --- the account -----------------------------------------------------------------------------------------------
 
     def _snapshot_taken(self, event: ev.SnapshotTaken) -> None:
         orders = [order for desk in self.open_desks for order in desk.orders.values()]
         positions = [(desk.market.id, desk.position) for desk in self.open_desks]
+        for held in event.settled:
+            if held.market in self.desks:
+                self.desks[held.market].see_wallet(held.outcome, held.shares)
         for desk in self.open_desks:
             desk.lift(ev.RefusalReason.NOT_ENOUGH_BALANCE)
+            self._stir(desk.market.id, forced=False)
+        if not any(desk.awaits_shares for desk in self.open_desks):
+            self.readings.shares_shown(event.at)
         for finding in self.readings.taken(event, self.cash, orders, positions):
             self._found(finding)
 
@@ -320,18 +334,30 @@ class Knowledge:
             case MissingThere(order):
                 self.missing.append(order)
             case UnknownToUs(venue_order):
-                self.notes.append(nt.ForeignOrderSeen(venue_order=venue_order))
+                self._say_once(finding, nt.ForeignOrderSeen(venue_order=venue_order))
             case CashDrift(ledger, venue):
                 why = "no fill explains it: entries stop"
-                self.notes.append(nt.DriftFound(subject="cash", market=None, ledger=ledger, venue=venue, why=why))
+                drift = nt.DriftFound(subject="cash", market=None, ledger=ledger, venue=venue, why=why)
+                self._say_once(finding, drift)
                 self.cash_trouble = "cash differs from the venue's"
             case ShareDrift(market):
                 self.notes.extend(lifecycle.drifted(self.desks[market], finding, self.rules.auto_adjust, self.at))
                 self._stir(market, forced=True)
+            case _:
+                assert_never(finding)
+
+    def _say_once(self, finding: Finding, note: nt.AnyNote) -> None:
+        """Every reading shows it anew."""
+        if finding not in self._told:
+            self._told.add(finding)
+            self.notes.append(note)
 
     def _snapshot_failed(self, event: ev.SnapshotFailed) -> None:
-        self.readings.failed(event.why)
-        self.notes.append(nt.ReadingFailed(why=event.why))
+        self._blinded(event.why)
+
+    def _blinded(self, why: str) -> None:
+        if self.readings.failed(why):
+            self.notes.append(nt.ReadingFailed(why=why))
 
     # --- start, streams and control --------------------------------------------------------------------------------
 
@@ -340,38 +366,22 @@ class Knowledge:
         self._day, self._realised_today = event.at // DAY, event.realised_today
         for market in event.markets:
             self._open_desk(market, self._strategies.get(market.series, self._guardian))
-        fills: dict[OrderId, list[ev.RestoredFill]] = {}
-        for fill in event.fills:
-            fills.setdefault(fill.order, []).append(fill)
-        for stored in event.orders:
-            self.market_of[stored.order] = stored.terms.market
-            lifecycle.restored(self.desks[stored.terms.market], stored, tuple(fills.get(stored.order, ())))
-        for adjusted in event.adjustments:
-            desk = self.desks[adjusted.market]
-            desk.adjustments = (
-                *desk.adjustments,
-                Adjustment(outcome=adjusted.outcome, shares=adjusted.shares, at=event.at),
-            )
-            desk.refold()
-        for memory in event.memories:
-            self.desks[memory.market].remember(memory)
-        for market_id in event.halted:
-            self.desks[market_id].halted = "halted before the restart"
+        self.market_of.update({stored.order: stored.terms.market for stored in event.orders})
+        lifecycle.remembered(self.desks, event)
         self.notes.clear()
 
     def _started(self, event: ev.Started) -> None:
         self.awake = True
-        for desk in self.open_desks:
-            self._stir(desk.market.id, forced=True)
+        self._stir_all()
 
     def _stream_lost(self, event: ev.StreamLost) -> None:
         if event.stream is ev.Stream.MARKET:
             for desk in self.open_desks:
                 desk.book.lose()
                 self.notes.append(nt.BookDistrusted(market=desk.market.id, why="stream lost"))
-                self._stir(desk.market.id, forced=True)
+            self._stir_all()
         if event.stream is ev.Stream.USER:
-            self.readings.failed("user stream lost")
+            self._blinded("user stream lost")
 
     def _stream_restored(self, event: ev.StreamRestored) -> None:
         """The user stream does not replay: what was missed must be read."""
@@ -381,28 +391,17 @@ class Knowledge:
     def _trading_state_set(self, event: ev.TradingStateSet) -> None:
         before, self.state = self.state, event.state
         self.notes.append(nt.StateChanged(before=before, after=event.state, who=event.who, why=event.why))
-        for desk in self.open_desks:
-            self._stir(desk.market.id, forced=True)
+        self._stir_all()
 
     def _woke(self, event: ev.Woke) -> None:
         for desk in self.open_desks:
             if desk.is_due(event.at):
                 self._stir(desk.market.id, forced=False)
 
-    def _stir_asset(self, asset: str) -> None:
+    def _stir_all(self, asset: str | None = None) -> None:
         for desk in self.open_desks:
-            if desk.market.series.asset == asset:
+            if asset in (None, desk.market.series.asset):
                 self._stir(desk.market.id, forced=True)
 
     def _stir(self, market: MarketId, *, forced: bool) -> None:
         self.stirred[market] = forced or self.stirred.get(market, False)
-
-
-def _cash_of(order: Order) -> int:
-    """What an order's trades did to our cash, those that failed taken out."""
-    return sum(fill.cash(order.terms.side) for fill in order.fills if fill.counts)
-
-
-def memory_of(desk: Desk) -> nt.MemoryKept:
-    """The note that lets a restarted strategy remember."""
-    return nt.MemoryKept(market=desk.market.id, strategy=desk.strategy.name, value=msgspec.msgpack.encode(desk.memory))

@@ -4,13 +4,15 @@ News can be late, repeated or out of order; the tables of `orders` decide what i
 know is not an accident to crash on: the market is halted for entries and a person is told.
 """
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from polystra.core.desk import Desk
-from polystra.core.errors import IllegalTransition
-from polystra.core.events import OrderFilled, RestoredFill, RestoredOrder
+from polystra.core.errors import ContradictoryFacts, IllegalTransition
+from polystra.core.events import LedgerLoaded, OrderFilled, RestoredFill, RestoredOrder
 from polystra.core.fees import NO_FEE, fee_of_fill
-from polystra.core.ids import OrderId
+from polystra.core.ids import MarketId, OrderId
 from polystra.core.notes import (
     AdjustmentBooked,
     AnyNote,
@@ -22,7 +24,7 @@ from polystra.core.notes import (
     TradeStageMoved,
 )
 from polystra.core.orders import Fill, Heard, Order, OrderState, answers_whole, filled, is_whole, moved
-from polystra.core.planner import suspension_after
+from polystra.core.planner import CANCEL_WAITS, suspension_after
 from polystra.core.positions import Adjustment
 from polystra.core.reconcile import ShareDrift
 from polystra.core.terms import OrderTerms, slot_of
@@ -44,12 +46,13 @@ def told(desk: Desk, order: OrderId, heard: Heard, at: Instant, cause: str = "")
     except IllegalTransition as contradiction:
         return halted(desk, str(contradiction))
     desk.keep(after)
+    cause = cause or str(heard)
+    if heard is Heard.CANCEL_DOUBTED and after.live:
+        desk.uncancelled[order] = suspension_after(desk.uncancelled.get(order), cause, at, CANCEL_WAITS)
     if after.state is before.state:
         return ()
-    said = OrderMoved(
-        order=order, market=desk.market.id, before=before.state, after=after.state, cause=cause or str(heard)
-    )
-    return (said, *_rest_of(desk, after, cause or str(heard), at))
+    said = OrderMoved(order=order, market=desk.market.id, before=before.state, after=after.state, cause=cause)
+    return (said, *_rest_of(desk, before, after, cause, at))
 
 
 def booked(desk: Desk, event: OrderFilled) -> tuple[AnyNote, ...]:
@@ -73,11 +76,23 @@ def booked(desk: Desk, event: OrderFilled) -> tuple[AnyNote, ...]:
     return (note, *whole)
 
 
+def cash_of(order: Order) -> int:
+    """What an order's trades did to our cash, those that failed taken out."""
+    return sum(fill.cash(order.terms.side) for fill in order.fills if fill.counts)
+
+
 def answered(desk: Desk, order: OrderId, matched: Shares, paid: Usd) -> bool:
     """Remember what the venue's answer said was matched, until its trades replace it; true when that is all of it."""
     known = desk.orders[order]
     desk.keep(replace(known, answered=matched))
     return answers_whole(known.terms, matched, paid)
+
+
+def cancelled(desk: Desk, order: OrderId, matched: Shares | None) -> None:
+    """Remember what the venue says had traded when the order was cancelled, until its trades are here."""
+    known = desk.orders[order]
+    if matched is not None and matched > known.answered:
+        desk.keep(replace(known, answered=matched))
 
 
 def asked(desk: Desk, order: OrderId, at: Instant) -> None:
@@ -101,6 +116,29 @@ def restored(desk: Desk, stored: RestoredOrder, fills: tuple[RestoredFill, ...])
     desk.keep(order)
 
 
+def remembered(desks: Mapping[MarketId, Desk], ledger: LedgerLoaded) -> None:
+    """Give each desk its orders, adjustments, memory and halt; raises `ContradictoryFacts` without the desk."""
+    fills: dict[OrderId, list[RestoredFill]] = {}
+    for fill in ledger.fills:
+        fills.setdefault(fill.order, []).append(fill)
+    for stored in ledger.orders:
+        restored(_desk_in(desks, stored.terms.market), stored, tuple(fills.get(stored.order, ())))
+    for one in ledger.adjustments:
+        desk = _desk_in(desks, one.market)
+        desk.adjustments = (*desk.adjustments, Adjustment(outcome=one.outcome, shares=one.shares, at=ledger.at))
+        desk.refold()
+    for memory in ledger.memories:
+        _desk_in(desks, memory.market).remember(memory)
+    for market in ledger.halted:
+        _desk_in(desks, market).halted = "halted before the restart"
+
+
+def _desk_in(desks: Mapping[MarketId, Desk], market: MarketId) -> Desk:
+    if market not in desks:
+        raise ContradictoryFacts(f"the ledger knows something of market {market}, which is not among its markets")
+    return desks[market]
+
+
 def halted(desk: Desk, why: str) -> tuple[AnyNote, ...]:
     """No more entries in this market until a person looked; exits go on."""
     if desk.halted is not None:
@@ -122,7 +160,7 @@ def drifted(desk: Desk, drift: ShareDrift, auto_adjust: int, at: Instant) -> tup
                 market=drift.market, outcome=drift.outcome, cause=cause, before=drift.ledger, after=drift.venue
             ),
         )
-    if desk.halted is not None:
+    if not desk.says(f"{drift.outcome} drift", drift):
         return ()
     said = DriftFound(
         subject=drift.outcome, market=drift.market, ledger=drift.ledger, venue=drift.venue, why="no fill explains it"
@@ -138,14 +176,14 @@ def suspended(desk: Desk, terms: OrderTerms, cause: str, at: Instant) -> AnyNote
     return SlotSuspended(slot=slot, cause=cause, until=rest.until)
 
 
-def _rest_of(desk: Desk, order: Order, cause: str, at: Instant) -> tuple[AnyNote, ...]:
-    """What a new state means for the slot: accepted, the count of failures ends; refused or killed, it rests."""
+def _rest_of(desk: Desk, before: Order, order: Order, cause: str, at: Instant) -> tuple[AnyNote, ...]:
+    """What a new state means for the slot: accepted, the count of failures ends; refused, killed, expired or taken
+    away without our asking, it rests."""
     slot = slot_of(order.terms)
     if order.state in (OrderState.WORKING, OrderState.FILLED):
         desk.suspended.pop(slot, None)
         return ()
-    immediate = order.terms.time_in_force.immediate
-    if order.state in (OrderState.REFUSED, OrderState.EXPIRED) or (order.state is OrderState.CANCELLED and immediate):
+    if order.state.ended and before.state is not OrderState.CANCELLING:
         if order.matched or order.awaited:
             desk.suspended.pop(slot, None)
         return (suspended(desk, order.terms, cause, at),)

@@ -8,7 +8,8 @@ An immediate order in flight is never compared by price: it satisfies its slot u
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -18,11 +19,17 @@ from polystra.core.orders import Order, OrderState
 from polystra.core.risk import Approved
 from polystra.core.strategy import Tolerance
 from polystra.core.terms import OrderTerms, Outcome, Side, Slot, slot_of
-from polystra.core.units import Instant, seconds
+from polystra.core.units import SIZE_STEP, Instant, Nanos, Shares, seconds
 from polystra.core.view import NEVER, Wait
 
 RETRY_WAITS = (seconds(1), seconds(2), seconds(4), seconds(8), seconds(16), seconds(32))
 """How long a slot rests after its first, second, ... order in a row that came to nothing."""
+
+CANCEL_WAITS = (seconds(1), seconds(2), seconds(4), seconds(60))
+"""How long after its first, second, ... failed cancel an order is left alone (SPEC L4.A1)."""
+
+EXIT_TOLERANCE = Tolerance(shares=Shares(SIZE_STEP - 1))
+"""An exit that is a whole step larger than what is held would sell what is not there."""
 
 ASK_EVERY = seconds(1)
 """An order in doubt is looked up at once and then this often."""
@@ -44,6 +51,7 @@ class Plan(Struct, frozen=True, gc=False, kw_only=True):
 
 
 _OutcomeSide: TypeAlias = tuple[Outcome, Side]
+_Key = TypeVar("_Key", Slot, OrderId)
 
 
 def plan(
@@ -52,32 +60,40 @@ def plan(
     live: Iterable[Order],
     suspended: Mapping[Slot, Suspension],
     at: Instant,
+    uncancelled: Mapping[OrderId, Suspension] = MappingProxyType({}),
 ) -> Plan:
-    """The commands that turn `live` into what is wanted, and the time at which to look again."""
+    """The commands that turn `live` into what is wanted, and the time at which to look again.
+
+    `uncancelled` are orders whose cancel failed, and until when it is not tried again.
+    """
     wanted: dict[Slot, tuple[OrderTerms, Tolerance]] = {}
     for entry in entries:
         wanted[slot_of(entry.terms)] = (entry.terms, entry.tolerance)
     for exit_order in exits:
-        wanted[slot_of(exit_order.terms)] = (exit_order.terms, Tolerance())
+        wanted[slot_of(exit_order.terms)] = (exit_order.terms, EXIT_TOLERANCE)
     live = tuple(live)
-    cancel = tuple(order.id for order in live if _is_unwanted(order, wanted))
+    unwanted = {order.id for order in live if _is_unwanted(order, wanted)}
+    cancel = tuple(order.id for order in live if order.id in unwanted and not _rests(order.id, uncancelled, at))
     query = tuple(order.id for order in live if _in_doubt(order) and _asked_long_ago(order, at))
-    closed = {_outcome_side(order) for order in live if order.id in cancel or _blocks(order, wanted)}
+    closed = {_outcome_side(order) for order in live if order.id in unwanted or _blocks(order, wanted)}
     taken = {slot_of(order.terms) for order in live}
     place = tuple(
         terms
         for slot, (terms, _) in wanted.items()
-        if slot not in taken
-        and (slot.outcome, slot.side) not in closed
-        and (slot not in suspended or suspended[slot].until <= at)
+        if slot not in taken and (slot.outcome, slot.side) not in closed and not _rests(slot, suspended, at)
     )
-    return Plan(place=place, cancel=cancel, query=query, wait=Wait(until=_next_look(live, wanted, suspended, at)))
+    looks = [suspended[slot].until for slot in wanted if _rests(slot, suspended, at)]
+    looks += [uncancelled[order].until for order in unwanted if _rests(order, uncancelled, at)]
+    looks += [_next_question(order, at) for order in live if _in_doubt(order)]
+    return Plan(place=place, cancel=cancel, query=query, wait=Wait(until=min(looks, default=NEVER)))
 
 
-def suspension_after(before: Suspension | None, cause: str, at: Instant) -> Suspension:
-    """The next rest of a slot: longer with each failure in a row."""
+def suspension_after(
+    before: Suspension | None, cause: str, at: Instant, waits: tuple[Nanos, ...] = RETRY_WAITS
+) -> Suspension:
+    """The next rest: longer with each failure in a row."""
     attempts = 1 if before is None else before.attempts + 1
-    pause = RETRY_WAITS[min(attempts, len(RETRY_WAITS)) - 1]
+    pause = waits[min(attempts, len(waits)) - 1]
     return Suspension(cause=cause, until=Instant(at + pause), attempts=attempts)
 
 
@@ -109,17 +125,15 @@ def _asked_long_ago(order: Order, at: Instant) -> bool:
     return order.asked_at is None or at - order.asked_at >= ASK_EVERY
 
 
+def _next_question(order: Order, at: Instant) -> Instant:
+    """A period after the last question, or after the one that is asked now."""
+    last = at if order.asked_at is None or _asked_long_ago(order, at) else order.asked_at
+    return Instant(last + ASK_EVERY)
+
+
+def _rests(key: _Key, resting: Mapping[_Key, Suspension], at: Instant) -> bool:
+    return key in resting and resting[key].until > at
+
+
 def _outcome_side(order: Order) -> _OutcomeSide:
     return order.terms.outcome, order.terms.side
-
-
-def _next_look(
-    live: Iterable[Order],
-    wanted: Mapping[Slot, tuple[OrderTerms, Tolerance]],
-    suspended: Mapping[Slot, Suspension],
-    at: Instant,
-) -> Instant:
-    looks = [suspended[slot].until for slot in wanted if slot in suspended and suspended[slot].until > at]
-    if any(_in_doubt(order) for order in live):
-        looks.append(Instant(at + ASK_EVERY))
-    return min(looks, default=NEVER)

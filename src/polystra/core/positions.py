@@ -30,7 +30,7 @@ class Holding(Struct, frozen=True, gc=False, kw_only=True):
 
     `shares` counts every trade that did not fail; `settled` only what has reached the chain and is not sold: the most
     that may be offered. `cost` is what the shares held cost, fees included, and `paid` without them; `realised` is
-    what sales brought beyond the cost.
+    what sales brought beyond the cost. `opened_at` is the first purchase since it was last flat.
     """
 
     outcome: Outcome
@@ -41,7 +41,7 @@ class Holding(Struct, frozen=True, gc=False, kw_only=True):
     realised: Usd = Usd(0)
     fees: Usd = Usd(0)
     bought: Shares = Shares(0)
-    last_bought_at: Instant | None = None
+    opened_at: Instant | None = None
 
     @property
     def entry_price(self) -> Price | None:
@@ -104,17 +104,18 @@ class _Tally:
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
         self.shares = self.settled = self.cost = self.paid = self.realised = self.fees = self.bought = 0
-        self.last_bought_at: Instant | None = None
+        self.opened_at: Instant | None = None
 
     def buy(self, fill: Fill) -> None:
         received = fill.shares - fill.fee_shares
+        if self.shares <= 0:
+            self.opened_at = fill.at
         self.shares += received
         self.bought += received
         self.settled += received if fill.stage.settled else 0
         self.paid += fill.value
         self.cost += fill.value + fill.fee_usd
         self.fees += fill.fee_usd
-        self.last_bought_at = fill.at
 
     def sell(self, fill: Fill) -> None:
         """Sold shares leave with their average cost; the last ones take whatever cost is left."""
@@ -143,5 +144,5 @@ class _Tally:
             realised=Usd(self.realised),
             fees=Usd(self.fees),
             bought=Shares(self.bought),
-            last_bought_at=self.last_bought_at,
+            opened_at=self.opened_at,
         )

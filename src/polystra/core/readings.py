@@ -13,9 +13,13 @@ from polystra.core.ids import MarketId
 from polystra.core.orders import Order
 from polystra.core.positions import MarketPosition
 from polystra.core.reconcile import CashDrift, Finding, ShareDrift, diff
-from polystra.core.units import Instant, Nanos, Usd
+from polystra.core.units import Instant, Nanos, Usd, seconds
 
 Subject: TypeAlias = tuple[str, str]
+
+
+EAGER = seconds(1)
+"""How often the account is read while the venue's balance lags behind the chain (`PROTOCOL.md` H 3)."""
 
 
 class Readings:
@@ -25,15 +29,27 @@ class Readings:
         self._every = every
         self._confirmed_after = confirmed_after
         self._first_seen: dict[Subject, tuple[Instant, Finding]] = {}
+        self._eager_until = Instant(0)
         self.next_at: Instant | None = None
         self.blind: str | None = "no reading of the venue yet"
 
     def asked(self, at: Instant) -> None:
-        """A reading was asked for; the next one is due a period later."""
-        self.next_at = Instant(at + self._every)
+        """A reading was asked for; the next one is due a period later, or soon while shares are awaited."""
+        self.next_at = Instant(at + (EAGER if at < self._eager_until else self._every))
 
-    def failed(self, why: str) -> None:
-        self.blind = f"reading the venue failed: {why}"
+    def await_shares(self, at: Instant) -> None:
+        """Shares have reached the chain: read at once, and again until the balance shows them, or it is no lag."""
+        self.next_at, self._eager_until = at, Instant(at + self._confirmed_after)
+
+    def shares_shown(self, at: Instant) -> None:
+        """The balance shows all that has reached the chain: back to the ordinary period."""
+        if self._eager_until:
+            self._eager_until, self.next_at = Instant(0), Instant(at + self._every)
+
+    def failed(self, why: str) -> bool:
+        """Nothing is known any more; true when that, or why, is new."""
+        before, self.blind = self.blind, f"reading the venue failed: {why}"
+        return self.blind != before
 
     def taken(
         self,

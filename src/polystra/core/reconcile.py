@@ -13,7 +13,7 @@ from polystra.core.events import SnapshotTaken
 from polystra.core.ids import MarketId, OrderId, VenueOrderId
 from polystra.core.orders import Order
 from polystra.core.positions import MarketPosition
-from polystra.core.terms import Outcome
+from polystra.core.terms import Outcome, TradeStage
 from polystra.core.units import SIZE_STEP, Instant, Nanos, Shares, Usd, seconds
 
 RECENT = seconds(10)
@@ -54,11 +54,11 @@ def diff(
 ) -> tuple[Finding, ...]:
     """Everything in which ledger and venue differ, orders first.
 
-    Balances are compared only for markets none of whose trades is still settling: until then they may lag.
+    Balances are compared only for markets none of whose trades is short of CONFIRMED: until then they may lag.
     """
     orders = tuple(orders)
     listed = set(snapshot.live)
-    settling = {order.terms.market for order in orders if order.settling}
+    settling = {order.terms.market for order in orders if _is_on_its_way(order)}
     findings: list[Finding] = [
         MissingThere(order.id)
         for order in orders
@@ -75,6 +75,10 @@ def diff(
             if theirs is not None and abs(theirs - ours) >= SIZE_STEP:
                 findings.append(ShareDrift(market, outcome, ours, theirs))
     return tuple(findings)
+
+
+def _is_on_its_way(order: Order) -> bool:
+    return order.awaited > 0 or any(fill.counts and fill.stage is not TradeStage.CONFIRMED for fill in order.fills)
 
 
 def _is_recent(order: Order, at: Instant, protection: Nanos) -> bool:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from polystra.core.account import Account
 from polystra.core.events import TradingState
-from polystra.core.fees import taker_fee, worst_fee
+from polystra.core.fees import FeeSchedule, taker_fee, worst_fee
 from polystra.core.markets import Generation, Market, Phase
 from polystra.core.strategy import Tolerance, Wish
 from polystra.core.terms import OrderTerms
@@ -21,7 +21,7 @@ MARKETABLE_MINIMUM = Usd(100 * CENT)
 """The venue's least amount for an immediate BUY, 1 USD (`PROTOCOL.md` E.2)."""
 
 LOOK_AGAIN = seconds(1)
-"""A denial may rest on what no best price shows (cash, depth, other markets), so it is looked at again."""
+"""A verdict may rest on what no best price shows (cash, depth, other markets, silence), so it is looked at again."""
 
 
 class Limits(Struct, frozen=True, gc=False, kw_only=True):
@@ -80,11 +80,12 @@ def review(wish: Wish, terms: OrderTerms, limits: Limits, now: Situation) -> Ver
         or _too_small(terms, now.view.market)
         or _money(terms, limits, now)
     )
+    again = Instant(now.view.at + LOOK_AGAIN)
     if breach is None and edge is not None:
-        return Approved(terms=terms, tolerance=wish.tolerance, edge=edge, wait=now.view.pinned())
+        until = min(again, _too_late(now.view.market, limits))
+        return Approved(terms=terms, tolerance=wish.tolerance, edge=edge, wait=now.view.pinned(until))
     limit, value, allowed = breach or ("edge", "unknown", "known")
-    wait = now.view.pinned(until=Instant(now.view.at + LOOK_AGAIN))
-    return Denied(limit=limit, value=value, allowed=allowed, wait=wait)
+    return Denied(limit=limit, value=value, allowed=allowed, wait=now.view.pinned(again))
 
 
 def edge_of(wish: Wish, terms: OrderTerms, view: MarketView) -> int | None:
@@ -99,6 +100,16 @@ def edge_of(wish: Wish, terms: OrderTerms, view: MarketView) -> int | None:
     if not terms.time_in_force.immediate or ask is None:
         return wish.probability - terms.price
     return wish.probability - ask - taker_fee(fees, ask, Shares(MICRO))
+
+
+def cost_of_worst(terms: OrderTerms, fees: FeeSchedule | None) -> Usd:
+    """The most an order can cost, the fee included where it is known."""
+    return Usd(terms.spend + (worst_fee(fees, terms) if fees is not None else 0))
+
+
+def _too_late(market: Market, limits: Limits) -> Instant:
+    """The first moment at which too little time is left."""
+    return Instant(market.end - limits.min_time_left + 1) if limits.min_time_left else market.end
 
 
 def _closed(now: Situation, limits: Limits) -> _Breach | None:
@@ -129,12 +140,12 @@ def _unknowns(now: Situation) -> _Breach | None:
 
 def _value(edge: int | None, limits: Limits, view: MarketView) -> _Breach | None:
     spread = view.ask - view.bid
+    if view.mid is None:
+        return "spread", "unknown", "known"
     if spread > limits.max_spread:
         return "spread", show(spread), f"at most {show(limits.max_spread)}"
-    if edge is None:
-        return "edge", "unknown", "known"
-    if edge < limits.min_edge:
-        return "edge", show(edge), f"at least {show(limits.min_edge)}"
+    if edge is None or edge < limits.min_edge:
+        return "edge", "unknown" if edge is None else show(edge), f"at least {show(limits.min_edge)}"
     return None
 
 
@@ -148,8 +159,7 @@ def _too_small(terms: OrderTerms, market: Market) -> _Breach | None:
 
 
 def _money(terms: OrderTerms, limits: Limits, now: Situation) -> _Breach | None:
-    fees = now.view.market.fees
-    cost = terms.spend + (worst_fee(fees, terms) if fees is not None else 0)
+    cost = cost_of_worst(terms, now.view.market.fees)
     account = now.account
     if terms.time_in_force.immediate and terms.shares > now.offered:
         return "depth", show(now.offered), f"at least {show(terms.shares)}"

@@ -83,7 +83,7 @@ class StopPolicy(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class ExitPolicy(Struct, frozen=True, gc=False, kw_only=True):
-    """How what is held is sold: a resting order at `target` once `min_age` has passed since the last purchase."""
+    """How what is held is sold: a resting order at `target` once the holding is `min_age` old."""
 
     target: Price | None = None
     min_age: Nanos = Nanos(0)

@@ -109,10 +109,6 @@ class Slot(Struct, frozen=True, gc=False):
     side: Side
     purpose: Purpose
 
-    @property
-    def name(self) -> str:
-        return f"{self.side} {self.outcome} {self.purpose}"
-
 
 def slot_of(terms: OrderTerms) -> Slot:
     return Slot(terms.market, terms.outcome, terms.side, terms.purpose)

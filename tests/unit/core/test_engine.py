@@ -20,7 +20,7 @@ from polystra.core.knowledge import Knowledge
 from polystra.core.markets import PriceSource, Series
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.strategy import Needs
-from polystra.core.terms import Liquidity, Outcome, Side
+from polystra.core.terms import Liquidity, Outcome, Side, TradeStage
 from polystra.core.units import Instant, Tick, price, seconds, shares, usd
 from tests.core_cases import (
     ON_LEVELS,
@@ -67,7 +67,7 @@ def every_event(at: Instant, market: MarketId, order: OrderId) -> list[AnyEvent]
             price=price("0.5"),
             shares=shares(1),
             liquidity=Liquidity.MAKER,
-            stage=ev.TradeStage.MINED,
+            stage=TradeStage.MINED,
         ),
         ev.OrderCancelled(at=at, order=order, reason=ev.CancelReason.ASKED),
         ev.OrderExpired(at=at, order=order),

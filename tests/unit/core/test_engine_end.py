@@ -129,6 +129,17 @@ def test_a_late_purchase_after_settlement_counts_towards_the_day() -> None:
     assert bench.known.account.realised_today == late.pnl
 
 
+def test_a_profit_belongs_to_the_day_it_happens_on() -> None:
+    bench = holding(with_exits(AT_ONCE))
+    bench.accepted(60, 2)
+    bench.fill(100, 2, "0.99", "5", trade="noon")
+    first = bench.known.account.realised_today
+    assert first > 0
+    assert bench.fill(43_201, 2, "0.99", "4", trade="after midnight") == []
+    second = bench.known.account.realised_today
+    assert 0 < second < first
+
+
 def test_a_payout_that_is_corrected_is_booked_again() -> None:
     bench = holding(Wanting(wishes=(wish(),)))
     bench.pass_to(120)

@@ -15,7 +15,7 @@ from polystra.core.events import TradingState
 from polystra.core.ids import MarketId, OrderId, TradeId
 from polystra.core.markets import Series
 from polystra.core.strategies.stand_aside import StandAside
-from polystra.core.terms import Liquidity, OrderTerms, Outcome
+from polystra.core.terms import Liquidity, OrderTerms, Outcome, TradeStage
 from polystra.core.units import price, seconds, shares, usd
 from tests.core_cases import AT_ONCE, MATCHED, MINED, Asked, Bench, Counting, Wanting, moment, wish, with_exits
 from tests.unit.core.samples import NOON, WINDOW, selling, taking, terms
@@ -28,7 +28,7 @@ def stored(order: int, wanted: OrderTerms, *, ended: bool = False, at: float = 6
     return ev.RestoredOrder(order=OrderId(order), terms=wanted, decided_at=moment(at), ended=ended)
 
 
-def trade(order: int, each: str, size: str, stage: ev.TradeStage = MINED, name: str = "t1") -> ev.RestoredFill:
+def trade(order: int, each: str, size: str, stage: TradeStage = MINED, name: str = "t1") -> ev.RestoredFill:
     return ev.RestoredFill(
         order=OrderId(order),
         trade=TradeId(name),

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from polystra.core import events as ev
 from polystra.core import notes as nt
 from polystra.core.events import TradingState
-from polystra.core.terms import TimeInForce
+from polystra.core.terms import Side, TimeInForce
 from polystra.core.units import Tick, price, seconds, shares, usd
 from tests.core_cases import (
     AT_ONCE,
@@ -101,7 +101,7 @@ def _spoil(bench: Bench, trouble: str, bid: str) -> None:
         case "stream lost":
             bench.hear(99.9, ev.StreamLost, stream=ev.Stream.MARKET)
         case "best differs":
-            change = ev.LevelChange(ev.Side.BUY, price(bid), lots)
+            change = ev.LevelChange(Side.BUY, price(bid), lots)
             bench.hear(99.9, ev.BookChanged, market=market, changes=(change,), best_bid=price("0.01"))
         case "off grid":
             bids = ((price(bid) + 1, lots),)
@@ -148,7 +148,8 @@ def test_a_balance_refusal_is_lifted_when_shares_are_mined() -> None:
     bench.fill(60, 1, "0.54", "6", MINED, trade="a")
     bench.fill(60, 1, "0.54", "4", trade="b")
     bench.refused(60, 2, ev.RefusalReason.NOT_ENOUGH_BALANCE)
-    assert bench.fill(60.1, 1, "0.54", "4", MINED, trade="b") == ["place o3 target SELL UP 10 @ 0.99 GTC"]
+    assert bench.fill(60.1, 1, "0.54", "4", MINED, trade="b") == ["place o3 target SELL UP 6 @ 0.99 GTC"]
+    assert bench.accepted(60.2, 3) == ["cancel o3"], "the balance shows all ten by now"
 
 
 def test_a_balance_refusal_is_lifted_by_a_reading_at_once() -> None:

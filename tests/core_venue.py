@@ -1,0 +1,325 @@
+"""A tiny venue that answers an engine's commands late, wrongly or not at all, all from one seed, and knows the truth.
+
+Not a model of Polymarket: that is `sim`. It exists so that the engine's own promises can be tried on thousands of
+short, unkind lives.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from random import Random
+
+from msgspec.structs import replace
+
+from polystra.core import commands as cm
+from polystra.core import events as ev
+from polystra.core.engine import Engine
+from polystra.core.fees import fee_of_fill
+from polystra.core.ids import OrderId, TradeId
+from polystra.core.markets import PriceSource
+from polystra.core.terms import Liquidity, OrderTerms, Outcome, Side, TradeStage
+from polystra.core.units import MICRO, Instant, Price, Shares, Usd, cost_of, seconds, usd
+from tests.core_cases import line, moment
+from tests.unit.core.samples import CRYPTO, NOON, WINDOW
+
+MS = seconds(0.001)
+CASH = usd(1_000)
+STRIKE = 1_000
+
+
+class Truth:
+    """One order as it really is at the venue."""
+
+    def __init__(self, terms: OrderTerms) -> None:
+        self.terms = terms
+        self.live = False
+        self.matched = 0
+        self.spent = 0
+        self.trades: list[ev.OrderFilled] = []
+
+    @property
+    def left(self) -> int:
+        if self.terms.in_cash:
+            return (self.terms.spend - self.spent) * MICRO // self.terms.price
+        return self.terms.shares - self.matched
+
+
+class TinyVenue:
+    """Answers commands with events that are due later; `kind` ends all misfortune."""
+
+    def __init__(self, seed: int) -> None:
+        self._dice = Random(seed)
+        self._due: list[tuple[Instant, int, ev.AnyEvent]] = []
+        self._count = 0
+        self._travelling: list[tuple[Instant, OrderId]] = []
+        self.kind = False
+        self.orders: dict[OrderId, Truth] = {}
+        self.cash: int = CASH
+        self.held: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
+        self.settled: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
+
+    # --- what is due -------------------------------------------------------------------------------------------
+
+    @property
+    def next_at(self) -> Instant | None:
+        return self._due[0][0] if self._due else None
+
+    @property
+    def next_arrival(self) -> Instant | None:
+        return self._travelling[0][0] if self._travelling else None
+
+    def pop(self) -> ev.AnyEvent:
+        """The next event; a trade that settles does so before its news arrives."""
+        return heapq.heappop(self._due)[2]
+
+    def _later(self, at: Instant, event: ev.AnyEvent) -> None:
+        self._count += 1
+        heapq.heappush(self._due, (at, self._count, replace(event, at=at)))
+
+    def _delay(self, at: Instant, most: int = 30) -> Instant:
+        return Instant(at + self._dice.randint(1, most) * 10 * MS)
+
+    def _happens(self, chance: float) -> bool:
+        return self._dice.random() < chance and not self.kind
+
+    # --- commands ----------------------------------------------------------------------------------------------
+
+    def hear(self, at: Instant, command: cm.AnyCommand) -> None:
+        match command:
+            case cm.PlaceOrder():
+                self._place(at, command.order, command.terms)
+            case cm.CancelOrder():
+                self._cancel(at, command.order)
+            case cm.QueryOrder():
+                self._query(at, command.order)
+            case cm.TakeSnapshot():
+                self._read(at)
+            case _:
+                pass
+
+    def _read(self, at: Instant) -> None:
+        """One reading of the account, as it stands when the question arrives."""
+        self._later(
+            Instant(at + 20 * MS),
+            ev.SnapshotTaken(
+                at=at,
+                cash=Usd(self.cash),
+                settled=tuple(
+                    ev.HeldShares(WINDOW.id, outcome, Shares(self.settled[outcome])) for outcome in Outcome
+                ),
+                live=tuple(order for order, truth in self.orders.items() if truth.live),
+            ),
+        )
+
+    def on_offer(self, outcome: Outcome) -> int:
+        """Shares of an outcome that live orders may still sell."""
+        return sum(
+            one.left
+            for one in self.orders.values()
+            if one.live and one.terms.side is Side.SELL and one.terms.outcome is outcome
+        )
+
+    def _place(self, at: Instant, order: OrderId, terms: OrderTerms) -> None:
+        assert order not in self.orders, f"o{order} was sent twice"
+        truth = self.orders[order] = Truth(terms)
+        answer = self._delay(at)
+        if self._happens(0.15):
+            reason = self._dice.choice([ev.RefusalReason.NOT_ENOUGH_BALANCE, ev.RefusalReason.OTHER])
+            self._later(answer, ev.OrderRefused(at=at, order=order, reason=reason, text="no"))
+            return
+        if self._happens(0.08):
+            self._later(answer, ev.OrderOutcomeUnknown(at=at, order=order, why="never arrived"))
+            return
+        if self._happens(0.08):
+            self._later(answer, ev.OrderOutcomeUnknown(at=at, order=order, why="arrives late"))
+            heapq.heappush(self._travelling, (Instant(at + self._dice.randint(1, 15) * 1_000 * MS), order))
+            return
+        if terms.time_in_force.immediate and self._happens(0.1):
+            truth.live = True
+            self._later(answer, ev.OrderOutcomeUnknown(at=at, order=order, why="held by the venue"))
+            return
+        self._land(at, order)
+        if self._happens(0.1):
+            self._later(answer, ev.OrderOutcomeUnknown(at=at, order=order, why="reply lost"))
+        else:
+            matched, paid = Shares(truth.matched), Usd(truth.spent)
+            self._later(answer, ev.OrderAccepted(at=at, order=order, rests=truth.live, matched=matched, paid=paid))
+
+    def _land(self, at: Instant, order: OrderId) -> None:
+        truth = self.orders[order]
+        immediate = truth.terms.time_in_force.immediate
+        if immediate and not self._happens(0.2):
+            self._trade(at, order, truth.terms.shares // 2 if self._happens(0.3) else truth.left)
+        truth.live = not immediate
+
+    def _cancel(self, at: Instant, order: OrderId) -> None:
+        truth, answer = self.orders[order], self._delay(at)
+        if truth.live and self._happens(0.15):
+            self._trade(at, order, truth.left if self._happens(0.5) else truth.left // 2)
+            truth.live = truth.left > 0
+        if not truth.live or self._happens(0.2):
+            self._later(answer, ev.CancelRefused(at=at, order=order, text="not canceled"))
+            return
+        lost = self._happens(0.15)
+        truth.live = lost and self._happens(0.5)
+        if lost:
+            self._later(answer, ev.CancelOutcomeUnknown(at=at, order=order, why="timeout"))
+        else:
+            gone = ev.OrderCancelled(at=at, order=order, reason=ev.CancelReason.ASKED, matched=Shares(truth.matched))
+            self._later(answer, gone)
+
+    def _query(self, at: Instant, order: OrderId) -> None:
+        truth, answer = self.orders[order], self._delay(at)
+        for trade in truth.trades:
+            self._later(answer, trade)
+        if truth.live:
+            self._later(answer, ev.OrderReported(at=at, order=order, matched=Shares(truth.matched)))
+        else:
+            self._later(answer, ev.OrderNotFound(at=at, order=order))
+
+    # --- the market --------------------------------------------------------------------------------------------
+
+    def arrive(self) -> None:
+        """What was on its way for seconds comes in."""
+        self._land(*heapq.heappop(self._travelling))
+
+    def pass_by(self, at: Instant) -> None:
+        """Somebody may trade with, and the venue may take away, what rests; what was held is let go."""
+        for order, truth in list(self.orders.items()):
+            if truth.live and truth.terms.time_in_force.immediate:
+                if self._dice.random() < 0.2 or self.kind:
+                    self._land(at, order)
+                    reason, matched = ev.CancelReason.REMAINDER_KILLED, Shares(truth.matched)
+                    gone = ev.OrderCancelled(at=at, order=order, reason=reason, matched=matched)
+                    self._later(self._delay(at), gone)
+            elif truth.live and self._happens(0.15):
+                self._trade(at, order, truth.left if self._happens(0.5) else truth.left // 3)
+                truth.live = truth.left > 0
+            elif truth.live and self._happens(0.05):
+                truth.live = False
+                reason, matched = ev.CancelReason.BY_VENUE, Shares(truth.matched)
+                gone = ev.OrderCancelled(at=at, order=order, reason=reason, matched=matched)
+                self._later(self._delay(at), gone)
+
+    def _trade(self, at: Instant, order: OrderId, amount: int) -> None:
+        """Books the trade at once and tells of it later, sometimes twice, sometimes to take it back."""
+        truth = self.orders[order]
+        terms, amount = truth.terms, Shares(amount // 100 * 100)
+        if amount <= 0:
+            return
+        self._count += 1
+        taker = Liquidity.TAKER if terms.time_in_force.immediate else Liquidity.MAKER
+        event = ev.OrderFilled(
+            at=at,
+            order=order,
+            trade=TradeId(f"t{self._count}"),
+            price=terms.price,
+            shares=amount,
+            liquidity=taker,
+            stage=TradeStage.MATCHED,
+            traded_at=at,
+        )
+        truth.matched += amount
+        truth.spent += cost_of(terms.price, amount)
+        fee = fee_of_fill(CRYPTO, terms.side, taker, terms.price, amount).usd
+        sign = 1 if terms.side is Side.BUY else -1
+        failed = terms.side is Side.BUY and self._happens(0.08)
+        if not failed:
+            self.cash -= sign * cost_of(terms.price, amount) + fee
+            self.held[terms.outcome] += sign * amount
+            self.settled[terms.outcome] += sign * amount
+        stages = [TradeStage.MATCHED, TradeStage.FAILED if failed else TradeStage.MINED]
+        when = at
+        for stage in stages:
+            when = self._delay(when, 200)
+            self._later(when, replace(event, stage=stage))
+            if self._happens(0.2):
+                self._later(self._delay(when), replace(event, stage=stage))
+        truth.trades.append(replace(event, stage=stages[-1]))
+
+
+# --- the market's own events -------------------------------------------------------------------------------------
+
+
+def market_day(seed: int, length: float) -> list[ev.AnyEvent]:
+    """Books and prices of one window, on whole hundredths of a second: wandering, one-sided and crossed ones too."""
+    dice = Random(seed)
+    events: list[ev.AnyEvent] = [
+        ev.PricePrinted(
+            at=NOON, asset="BTC", source=PriceSource.CHAINLINK_TWAP_60, value=STRIKE, stamped_at=WINDOW.start
+        )
+    ]
+    at, middle = NOON, dice.randint(25, 75)
+    while at < moment(length):
+        at = Instant(at + dice.choice([1, 5, 50, 200, 500]) * 10 * MS)
+        middle = min(max(middle + dice.choice([-12, -3, -1, -1, 0, 1, 1, 3]), 3), 97)
+        chance = dice.random()
+        if chance < 0.15:
+            events.append(
+                ev.PricePrinted(
+                    at=at,
+                    asset="BTC",
+                    source=PriceSource.CHAINLINK_TWAP_60,
+                    value=STRIKE + dice.randint(-3, 3),
+                    stamped_at=at,
+                )
+            )
+        elif chance < 0.35:
+            deep = ev.LevelChange(Side.BUY, Price(10_000), Shares(dice.randint(1, 9) * MICRO))
+            events.append(ev.BookChanged(at=at, market=WINDOW.id, changes=(deep,)))
+        else:
+            events.append(_book(at, middle, dice))
+    return events
+
+
+def _book(at: Instant, middle: int, dice: Random) -> ev.AnyEvent:
+    bid, ask = middle - dice.randint(0, 2), middle + dice.randint(1, 2)
+    if dice.random() < 0.05:
+        bid, ask = ask, bid
+    lots = Shares(5_000 * MICRO)
+    bids = ((Price(bid * 10_000), lots),) if 0 < bid < 100 and dice.random() > 0.05 else ()
+    asks = ((Price(ask * 10_000), lots),) if 0 < ask < 100 and dice.random() > 0.05 else ()
+    return ev.BookSnapshot(at=at, market=WINDOW.id, bids=bids, asks=asks)
+
+
+def live(engine: Engine, venue: TinyVenue, market: Iterable[ev.AnyEvent], until: Instant) -> list[tuple[int, str]]:
+    """Run them together, waking the engine when it asks; every command with the hundredth of a second it came in."""
+    said: list[tuple[int, str]] = []
+    coming = list(market)[::-1]
+
+    def tell(event: ev.AnyEvent) -> None:
+        for command in engine.handle(event).commands:
+            said.append(((event.at - NOON) // (10 * MS), line(command)))
+            venue.hear(event.at, command)
+
+    while True:
+        times = {
+            "market": coming[-1].at if coming else None,
+            "arrival": venue.next_arrival,
+            "venue": venue.next_at,
+            "wake": engine.next_wake,
+        }
+        due = min((when, name) for name, when in times.items() if when is not None)
+        if due[0] > until:
+            return said
+        match due[1]:
+            case "market":
+                event = coming.pop()
+                venue.pass_by(event.at)
+                tell(event)
+            case "arrival":
+                venue.arrive()
+            case "venue":
+                tell(venue.pop())
+            case _:
+                tell(ev.Woke(at=due[0]))
+
+
+def started(engine: Engine) -> Engine:
+    """Awake, with the window listed."""
+    engine.handle(ev.LedgerLoaded(at=NOON, next_order=OrderId(1), cash=CASH))
+    engine.handle(ev.SnapshotTaken(at=NOON, cash=CASH, settled=(), live=()))
+    engine.handle(ev.Started(at=NOON))
+    engine.handle(ev.MarketListed(at=NOON, market=WINDOW))
+    return engine

@@ -1,0 +1,116 @@
+"""The gate leaves out nothing: an engine that looks at every instant commands the same.
+
+The same strategy twice: once with the waits it really has, once in a hurry, asking to be woken again and again between
+all events. So the hurried engine decides anew where the patient one sleeps, and any band or time of risk, exits or
+planner that is too wide or too late makes the two differ.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
+
+from polystra.core.engine import Engine
+from polystra.core.strategies.stand_aside import StandAside
+from polystra.core.strategy import Decision, ExitPolicy, Needs, StopPolicy, WakesOn, Wish
+from polystra.core.terms import Outcome, TimeInForce
+from polystra.core.units import MICRO, Instant, Price, price, seconds, usd
+from polystra.core.view import ANYTHING, MarketView, Wait
+from tests.core_cases import LIMITS, RULES, moment
+from tests.core_venue import TinyVenue, live, market_day, started
+from tests.unit.core.samples import WINDOW
+
+EXITS = ExitPolicy(
+    target=price("0.90"),
+    min_age=seconds(4),
+    stop=StopPolicy(price=price("0.35"), distance=price("0.05"), min_age=seconds(2), min_left=seconds(840)),
+)
+"""The stop ends 60 s into the window, so that a run of 90 s sees it end."""
+
+STAKES = replace(RULES.stakes, max_stake=usd(6))
+HURRY = seconds(0.15)
+
+
+class Chaser(Struct, frozen=True, kw_only=True):
+    """Takes either outcome at 0.45 or less, once at a time, and rests a bid for Up at `rest`; says exactly when."""
+
+    hurried: bool
+    rest: Price | None = None
+
+    @property
+    def name(self) -> str:
+        return "chaser"
+
+    @property
+    def needs(self) -> Needs:
+        return Needs()
+
+    @property
+    def wakes_on(self) -> WakesOn:
+        return WakesOn()
+
+    @property
+    def first_memory(self) -> None:
+        return None
+
+    def decide(self, view: MarketView, memory: object) -> Decision:
+        wishes, wait = self._wishes(view)
+        if self.hurried:
+            wait = wait.both(Wait(until=Instant(view.at + HURRY)))
+        return Decision(wishes=wishes, exits=EXITS, reason=f"{len(wishes)}", wait=wait)
+
+    def _wishes(self, view: MarketView) -> tuple[tuple[Wish, ...], Wait]:
+        if not view.position.flat:
+            return (), ANYTHING
+        if self.rest is not None:
+            return (_wish(Outcome.UP, self.rest, TimeInForce.GTC),), ANYTHING
+        cheap = price("0.45")
+        if view.ask <= cheap:
+            return (_wish(Outcome.UP, view.ask, TimeInForce.FAK),), view.pinned()
+        if view.bid >= MICRO - cheap:
+            return (_wish(Outcome.DOWN, Price(MICRO - view.bid), TimeInForce.FAK),), view.pinned()
+        return (), Wait(ask_lo=Price(cheap + 1), bid_hi=Price(MICRO - cheap - 1))
+
+
+def _wish(outcome: Outcome, at: Price, kind: TimeInForce) -> Wish:
+    return Wish(outcome=outcome, price=at, conviction=0, probability=price("0.60"), time_in_force=kind)
+
+
+def life(seed: int, *, hurried: bool, rest: Price | None = None, late: bool = False) -> list[tuple[int, str]]:
+    """A window's first 75 seconds; `late` leaves entries 45 of them."""
+    limits = replace(LIMITS, min_time_left=seconds(855)) if late else LIMITS
+    rules = replace(RULES, stakes=STAKES, limits=limits, doubt_patience=seconds(20))
+    engine = started(Engine(rules, {WINDOW.series: Chaser(hurried=hurried, rest=rest)}, StandAside()))
+    return live(engine, TinyVenue(seed), market_day(seed, 75), moment(75))
+
+
+@settings(max_examples=300)
+@given(
+    seed=st.integers(0, 2**32),
+    rest=st.sampled_from([None, None, price("0.40"), price("0.30")]),
+    late=st.booleans(),
+)
+def test_an_engine_that_looks_again_and_again_commands_the_same(seed: int, rest: Price | None, late: bool) -> None:
+    patient = life(seed, hurried=False, rest=rest, late=late)
+    assert patient == life(seed, hurried=True, rest=rest, late=late)
+
+
+@given(seed=st.integers(0, 2**32))
+def test_the_same_events_give_the_same_commands(seed: int) -> None:
+    assert life(seed, hurried=False) == life(seed, hurried=False)
+
+
+@pytest.mark.parametrize("rest", [None, price("0.40")])
+def test_the_lives_above_are_full_of_what_they_are_about(rest: Price | None) -> None:
+    """No comparison is worth anything where nothing happens."""
+    seen: Counter[str] = Counter()
+    for seed in range(40):
+        for _, said in life(seed, hurried=False, rest=rest):
+            words = said.split(" ")
+            seen[words[2] if words[0] == "place" else words[0]] += 1
+    assert min(seen[kind] for kind in ("entry", "target", "stop", "cancel", "query")) >= 20, seen
