@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import demo_window, engine_events, imports, intent_commit, journal
+from benchmarks import demo_window, engine_events, imports, intent_commit, journal, signing
 from benchmarks.harness import Benchmark, Effort, NotMeasured, measure
 from benchmarks.results import (
     FoundRatio,
@@ -34,6 +34,7 @@ BENCHMARKS = (
     intent_commit.BENCHMARK,
     journal.BENCHMARK,
     imports.BENCHMARK,
+    signing.BENCHMARK,
 )
 QUICK = Effort(rounds=2, warm_up=0, part=0.05)
 

@@ -105,9 +105,7 @@ class TinyVenue:
             ev.SnapshotTaken(
                 at=at,
                 cash=Usd(self.cash),
-                settled=tuple(
-                    ev.HeldShares(WINDOW.id, outcome, Shares(self.settled[outcome])) for outcome in Outcome
-                ),
+                settled=tuple(ev.HeldShares(WINDOW.id, outcome, Shares(self.settled[outcome])) for outcome in Outcome),
                 live=tuple(order for order, truth in self.orders.items() if truth.live),
             ),
         )

@@ -42,7 +42,7 @@ LINES: Mapping[str, tuple[str, str]] = {
     "exits.stop_distance": ("USD a share", "The price stop is at least this far below the entry."),
     "exits.stop_percent": ("%", "The stop also holds when the bid is this much below the entry price. 0 is off."),
     "exits.stop_min_age_seconds": ("s", "No stop on a younger holding."),
-    "exits.stop_min_left_seconds": ("s", "No stop when the window has less left: held to settlement."),
+    "exits.hold_last_seconds": ("s", "Nothing is sold in the window's last seconds: held to settlement."),
     "exits.stop_slippage": ("USD a share", "A stop sells at worst this far below the bid that set it off."),
     "engine.book_patience_seconds": ("s", "A book silent for longer is not trusted."),
     "engine.doubt_patience_seconds": (

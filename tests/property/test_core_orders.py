@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from polystra.core.errors import IllegalTransition
 from polystra.core.ids import TradeId
-from polystra.core.orders import TRANSITIONS, Fill, Heard, Order, OrderState, filled, is_whole, moved
+from polystra.core.orders import TRANSITIONS, Fill, Heard, Order, OrderState, filled, is_whole, moved, overfill_of
 from polystra.core.terms import TradeStage
 from polystra.core.units import SIZE_STEP, Instant, Price, Shares
 from tests.unit.core.samples import fill, order, selling, taking, terms
@@ -59,10 +59,11 @@ def test_whatever_is_heard_the_order_stays_true_to_itself(asked: object, heard: 
         assert now.remaining >= 0
         assert not (now.state.ended and now.remaining)
         assert not (now.state.ended and now.cancel_doubted)
-        if now.terms.in_cash:
-            assert now.spent <= now.terms.spend + now.terms.price * SIZE_STEP // 1_000_000
-        else:
-            assert now.matched <= now.terms.shares + SIZE_STEP
+        dust = now.terms.price * SIZE_STEP // 1_000_000
+        within = (
+            now.spent <= now.terms.spend + dust if now.terms.in_cash else now.matched <= now.terms.shares + SIZE_STEP
+        )
+        assert (overfill_of(now) is None) is within
         assert is_whole(now) is (now.terms.shares - now.matched < SIZE_STEP) or now.terms.in_cash
     assert now.id == order().id
     assert now.terms == asked
@@ -95,11 +96,11 @@ def test_a_final_stage_wins_over_late_and_repeated_ones(
 
 
 @given(st.lists(st.tuples(st.integers(1, 4_000_000), st.integers(1, 549_999)), min_size=1, max_size=10))
-def test_fills_count_up_to_the_order_and_its_dust_and_the_next_one_is_refused(parts: list[tuple[int, int]]) -> None:
+def test_every_fill_counts_and_what_is_beyond_the_order_and_its_dust_is_named(parts: list[tuple[int, int]]) -> None:
     now = order(terms("0.55", "6"))
     limit = now.terms.shares + SIZE_STEP
     for number, (size, at) in enumerate(parts):
         one = replace(fill(), trade=TradeId(f"t{number}"), shares=Shares(size), price=Price(at))
-        fits = now.matched + size <= limit
-        before, now = now, told(now, one, 0)
-        assert (now is not before) is fits
+        before, now = now, filled(now, one)
+        assert now.matched == before.matched + size
+        assert (overfill_of(now) is None) is (now.matched <= limit)

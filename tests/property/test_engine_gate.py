@@ -28,9 +28,10 @@ from tests.unit.core.samples import WINDOW
 EXITS = ExitPolicy(
     target=price("0.90"),
     min_age=seconds(4),
-    stop=StopPolicy(price=price("0.35"), distance=price("0.05"), min_age=seconds(2), min_left=seconds(840)),
+    stop=StopPolicy(price=price("0.35"), distance=price("0.05"), min_age=seconds(2)),
+    hold_last=seconds(840),
 )
-"""The stop ends 60 s into the window, so that a run of 90 s sees it end."""
+"""Selling ends 60 s into the window, so that a run of 90 s sees it end."""
 
 STAKES = replace(RULES.stakes, max_stake=usd(6))
 HURRY = seconds(0.15)
@@ -41,6 +42,7 @@ class Chaser(Struct, frozen=True, kw_only=True):
 
     hurried: bool
     rest: Price | None = None
+    exits: ExitPolicy = EXITS
 
     @property
     def name(self) -> str:
@@ -62,7 +64,7 @@ class Chaser(Struct, frozen=True, kw_only=True):
         wishes, wait = self._wishes(view)
         if self.hurried:
             wait = wait.both(Wait(until=Instant(view.at + HURRY)))
-        return Decision(wishes=wishes, exits=EXITS, reason=f"{len(wishes)}", wait=wait)
+        return Decision(wishes=wishes, exits=self.exits, reason=f"{len(wishes)}", wait=wait)
 
     def _wishes(self, view: MarketView) -> tuple[tuple[Wish, ...], Wait]:
         if not view.position.flat:

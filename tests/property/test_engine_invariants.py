@@ -14,11 +14,13 @@ from polystra.core.events import AnyEvent
 from polystra.core.orders import Order, OrderState
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.terms import OrderTerms, Outcome, Purpose, Side
-from polystra.core.units import SIZE_STEP, Instant, Price, price, seconds, usd
+from polystra.core.units import Instant, Nanos, Price, SIZE_STEP, price, seconds, usd
 from tests.core_cases import RULES, moment
 from tests.core_venue import TinyVenue, live, market_day, started
-from tests.property.test_engine_gate import STAKES, Chaser
+from tests.property.test_engine_gate import EXITS, STAKES, Chaser
 from tests.unit.core.samples import WINDOW
+
+ALWAYS = replace(EXITS, hold_last=Nanos(0))
 
 SETTINGS = replace(
     RULES,
@@ -74,7 +76,7 @@ class Watched(TinyVenue):
 
 def lived(seed: int, rest: Price | None) -> Watched:
     """75 s of misfortune, then 180 s in which nothing goes wrong and the book stands still."""
-    engine = started(Engine(SETTINGS, {WINDOW.series: Chaser(hurried=False, rest=rest)}, StandAside()))
+    engine = started(Engine(SETTINGS, {WINDOW.series: Chaser(hurried=False, rest=rest, exits=ALWAYS)}, StandAside()))
     venue = Watched(seed, engine)
     live(engine, venue, market_day(seed, 75), moment(76))
     venue.kind = True

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import TypeVar
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -18,81 +23,87 @@ from tests.core_cases import moment
 from tests.unit.core.samples import GRIDS, WINDOW, order, selling, view
 
 STRIKE = 1_000
+T = TypeVar("T")
 
-micros = st.integers(1, MICRO - 1).map(Price)
 
-
-@st.composite
-def policies(draw: st.DrawFn) -> ExitPolicy:
+def a_policy(dice: Random) -> ExitPolicy:
     stop = StopPolicy(
-        price=draw(st.none() | micros),
-        distance=draw(st.integers(0, 300_000).map(Price)),
-        fraction=draw(st.none() | st.integers(1, MICRO - 1)),
-        min_age=draw(st.sampled_from([Nanos(0), seconds(30)])),
-        min_left=draw(st.sampled_from([Nanos(0), seconds(700)])),
-        slippage=draw(st.integers(0, 300_000).map(Price)),
+        price=dice.choice([None, Price(300_000), Price(500_000), _micro(dice)]),
+        distance=dice.choice([Price(0), Price(100_000), Price(dice.randint(0, 300_000))]),
+        fraction=dice.choice([None, None, dice.randint(1, MICRO - 1)]),
+        min_age=dice.choice([Nanos(0), seconds(30)]),
+        slippage=Price(dice.randint(0, 300_000)),
     )
     return ExitPolicy(
-        target=draw(st.none() | micros),
-        min_age=draw(st.sampled_from([Nanos(0), seconds(40)])),
-        stop=draw(st.sampled_from([None, stop, stop])),
+        target=dice.choice([None, Price(990_000), _micro(dice)]),
+        min_age=dice.choice([Nanos(0), seconds(40)]),
+        hold_last=dice.choice([Nanos(0), Nanos(0), seconds(700)]),
+        stop=dice.choice([None, stop, stop, stop]),
     )
 
 
-@st.composite
-def holdings(draw: st.DrawFn, outcome: Outcome) -> Holding:
-    amount = draw(st.integers(0, 30_000_000))
-    paid = amount * draw(micros) // MICRO
+def a_holding(dice: Random, outcome: Outcome) -> Holding:
+    amount = dice.choice([0, dice.randint(1, 30_000_000), dice.randint(5_000_000, 30_000_000)])
+    paid = amount * _micro(dice) // MICRO
     return Holding(
         outcome=outcome,
         shares=Shares(amount),
-        settled=Shares(draw(st.integers(-1_000_000, amount))),
+        settled=Shares(dice.choice([amount, amount, dice.randint(-1_000_000, amount)])),
         cost=Usd(paid),
         paid=Usd(paid),
-        opened_at=draw(st.none() | st.integers(0, 120).map(moment)) if amount else None,
+        opened_at=moment(dice.choice([0, dice.randint(0, 120)])) if amount else None,
     )
 
 
-@st.composite
-def views(draw: st.DrawFn) -> MarketView:
-    tick = Tick(draw(st.sampled_from(GRIDS)))
+def a_view(dice: Random) -> MarketView:
+    tick = Tick(dice.choice(GRIDS))
     places = MICRO // tick.size
-    bid = draw(st.integers(0, places - 1))
-    ask = draw(st.integers(bid + 1, places))
-    value = draw(st.none() | st.sampled_from([STRIKE - 1, STRIKE + 1]))
+    bid = dice.choice(
+        [0, dice.randint(0, places - 1), dice.randint(0, places // 4), dice.randint(places // 2, places - 1)]
+    )
+    ask = dice.choice([places, *[min(bid + dice.randint(1, max(places // 20, 1)), places)] * 3])
+    value = dice.choice([None, STRIKE - 1, STRIKE + 1])
     reference = Reference(source=PriceSource.CHAINLINK_TWAP_60, value=value or 0, age=Nanos(0))
     return replace(
-        view(position=MarketPosition(draw(holdings(Outcome.UP)), draw(holdings(Outcome.DOWN)))),
-        at=draw(st.integers(0, 950).map(moment)),
+        view(position=MarketPosition(a_holding(dice, Outcome.UP), a_holding(dice, Outcome.DOWN))),
+        at=moment(dice.choice([100, 150, dice.randint(0, 950)])),
         market=replace(WINDOW, tick=tick),
         bid=Price(bid * tick.size),
         ask=Price(ask * tick.size),
-        trouble=draw(st.sampled_from([None, None, None, "crossed"])),
-        strike=draw(st.sampled_from([None, STRIKE])),
+        trouble=dice.choice([None, None, None, "crossed"]),
+        strike=dice.choice([None, None, STRIKE]),
         references=() if value is None else (reference,),
     )
 
 
-@st.composite
-def orders(draw: st.DrawFn) -> tuple[Order, ...]:
+def some_orders(dice: Random) -> tuple[Order, ...]:
     """Sells that rest, are in doubt, or ended with trades still to come."""
-    found = []
-    for number, outcome in enumerate(draw(st.lists(st.sampled_from(list(Outcome)), max_size=3))):
-        state = draw(st.sampled_from([OrderState.WORKING, OrderState.CANCELLING, OrderState.FILLED]))
-        found.append(
-            order(
-                selling("0.9", "10", outcome=outcome),
-                number=number + 1,
-                state=state,
-                answered=Shares(draw(st.integers(0, 10_000_000))),
-                cancel_doubted=state is OrderState.CANCELLING and draw(st.booleans()),
-            )
+    return tuple(
+        order(
+            selling("0.9", "10", outcome=dice.choice(list(Outcome))),
+            number=number + 1,
+            state=dice.choice([OrderState.WORKING, OrderState.CANCELLING, OrderState.FILLED]),
+            answered=Shares(dice.choice([0, dice.randint(0, 10_000_000)])),
+            cancel_doubted=dice.random() < 0.2,
         )
-    return tuple(found)
+        for number in range(dice.randint(0, 3))
+    )
 
 
-@settings(max_examples=500)
-@given(of=views(), policy=policies(), working=orders())
+def _micro(dice: Random) -> Price:
+    return Price(dice.randint(1, MICRO - 1))
+
+
+def made(build: Callable[[Random], T]) -> st.SearchStrategy[T]:
+    """Whole cases from one seed: what a stop needs meets too rarely when each part is drawn for itself."""
+    return st.integers(0, 2**40).map(lambda seed: build(Random(seed)))
+
+
+views, policies, orders = made(a_view), made(a_policy), made(some_orders)
+
+
+@settings(max_examples=1_000)
+@given(of=views, policy=policies, working=orders)
 def test_never_more_than_settled_and_never_off_the_grid(
     of: MarketView, policy: ExitPolicy, working: tuple[Order, ...]
 ) -> None:
@@ -108,8 +119,8 @@ def test_never_more_than_settled_and_never_off_the_grid(
             assert terms.shares % 10_000 == 0
 
 
-@settings(max_examples=500)
-@given(of=views(), policy=policies())
+@settings(max_examples=1_000)
+@given(of=views, policy=policies)
 def test_a_stop_sells_at_a_loss_within_its_slippage_and_only_on_a_good_book(of: MarketView, policy: ExitPolicy) -> None:
     plan = wanted_exits(of, policy)
     for terms in (one.terms for one in plan.orders if one.terms.purpose is Purpose.STOP):
@@ -123,8 +134,8 @@ def test_a_stop_sells_at_a_loss_within_its_slippage_and_only_on_a_good_book(of: 
         assert terms.time_in_force.immediate
 
 
-@settings(max_examples=500)
-@given(of=views(), policy=policies(), working=orders())
+@settings(max_examples=1_000)
+@given(of=views, policy=policies, working=orders)
 def test_what_is_held_is_sold_or_said(of: MarketView, policy: ExitPolicy, working: tuple[Order, ...]) -> None:
     plan = wanted_exits(of, policy, working)
     sold = {one.terms.outcome for one in plan.orders}
@@ -175,8 +186,8 @@ def turned_plan(plan: ExitPlan) -> tuple[set[OrderTerms], set[object], set[objec
     )
 
 
-@settings(max_examples=500)
-@given(of=views(), policy=policies(), working=orders())
+@settings(max_examples=1_000)
+@given(of=views, policy=policies, working=orders)
 def test_down_is_up_in_a_mirror(of: MarketView, policy: ExitPolicy, working: tuple[Order, ...]) -> None:
     plan = wanted_exits(of, policy, working)
     other = wanted_exits(
@@ -192,8 +203,14 @@ def test_down_is_up_in_a_mirror(of: MarketView, policy: ExitPolicy, working: tup
     )
 
 
-@settings(max_examples=500)
-@given(of=views(), policy=policies(), bid=st.integers(0, 99), spread=st.integers(1, 10), later=st.integers(0, 2_000))
+@settings(max_examples=1_000)
+@given(
+    of=views,
+    policy=policies,
+    bid=st.integers(0, 99),
+    spread=st.integers(1, 10),
+    later=st.integers(0, 2_000) | st.integers(0, 60_000),
+)
 def test_inside_its_wait_a_plan_stays_the_same(
     of: MarketView, policy: ExitPolicy, bid: int, spread: int, later: int
 ) -> None:
@@ -207,6 +224,20 @@ def test_inside_its_wait_a_plan_stays_the_same(
     for now in (moved, replace(of, at=moved.at), replace(moved, at=of.at)):
         if plan.wait.best_holds(now.bid, now.ask) and now.at < plan.wait.until:
             assert wanted_exits(now, policy).orders == plan.orders
+
+
+def test_the_cases_above_hold_stops_and_targets_of_both_outcomes() -> None:
+    """Properties of cases in which nothing is ever stopped say nothing about stops."""
+    found: Counter[str] = Counter()
+
+    @settings(max_examples=1_000, database=None, derandomize=True)
+    @given(of=views, policy=policies)
+    def count(of: MarketView, policy: ExitPolicy) -> None:
+        found.update(f"{one.terms.purpose} {one.terms.outcome}" for one in wanted_exits(of, policy).orders)
+
+    count()
+    assert len(found) == 4
+    assert min(found.values()) >= 20, found
 
 
 def test_the_ends_of_the_book_are_mirrors() -> None:

@@ -2,6 +2,7 @@
 
 from polystra.core import commands as cm
 from polystra.core import events as ev
+from polystra.core import notes as nt
 from polystra.core.terms import Outcome, Side, TimeInForce, TradeStage
 from polystra.core.units import Tick, price, seconds, shares
 from polystra.sim.latency import Delays, Span, fixed

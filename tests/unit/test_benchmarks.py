@@ -46,6 +46,18 @@ RATIOS = {
     "journal.replay_vs_decode",
     "imports.engine_vs_bare",
     "imports.help_vs_bare",
+    *(
+        f"signing.{wallet}.ours_vs_{peer}"
+        for wallet in ("eoa", "deposit")
+        for peer in (
+            "curve",
+            *(
+                f"{client}{end}"
+                for client in ("polymarket_client", "py_clob_client_v2")
+                for end in ("", "_with_coincurve")
+            ),
+        )
+    ),
 }
 """What results are compared by, from version to version: a name is added, never renamed or given another meaning."""
 

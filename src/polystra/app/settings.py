@@ -7,14 +7,15 @@ names are refused, in the file and in the environment. Numbers carry their unit 
 import hashlib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from polystra.core.errors import PolystraError
 from polystra.core.risk import Limits
@@ -66,11 +67,11 @@ class ExitSettings(_Section):
 
     target: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=6)] = Decimal("0.99")
     min_age_seconds: Seconds = 60
+    hold_last_seconds: Seconds = 0
     stop_price: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=6)] = Decimal("0.30")
     stop_distance: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=6)] = Decimal("0.10")
     stop_percent: Annotated[Decimal, Field(ge=0, lt=100, decimal_places=4)] = Decimal(0)
     stop_min_age_seconds: Seconds = 30
-    stop_min_left_seconds: Seconds = 0
     stop_slippage: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=6)] = Decimal("0.05")
 
 
@@ -113,6 +114,13 @@ class SimulationSettings(_Section):
     taker_hold_ms: Milliseconds = 150
     resolve_after_seconds: Seconds = 54
 
+    @field_validator("order_latency_ms", "answer_latency_ms", "stream_latency_ms")
+    @classmethod
+    def _least_first(cls, span: tuple[float, float]) -> tuple[float, float]:
+        if span[0] > span[1]:
+            raise ValueError("the first, the least, is above the second, the most")
+        return span
+
 
 class Settings(_Section):
     """Everything that can be set."""
@@ -126,8 +134,8 @@ class Settings(_Section):
 
     @property
     def digest(self) -> str:
-        """Names these settings, whatever file they came from."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """Names these settings, whatever file they came from and however its numbers were written."""
+        return hashlib.sha256(msgspec.json.encode(_by_value(self.model_dump()), order="deterministic")).hexdigest()
 
     @property
     def rules(self) -> Rules:
@@ -162,12 +170,12 @@ class Settings(_Section):
             distance=price(exits.stop_distance),
             fraction=_part(exits.stop_percent) if exits.stop_percent else None,
             min_age=seconds(exits.stop_min_age_seconds),
-            min_left=seconds(exits.stop_min_left_seconds),
             slippage=price(exits.stop_slippage),
         )
         return ExitPolicy(
             target=price(exits.target) if exits.target else None,
             min_age=seconds(exits.min_age_seconds),
+            hold_last=seconds(exits.hold_last_seconds),
             stop=stop if exits.stop_price or exits.stop_percent else None,
         )
 
@@ -211,13 +219,13 @@ def settings_from(text: str, place: str, environment: Mapping[str, str]) -> Sett
         written = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadSettings(f"{place}: not TOML: {error}") from None
-    for name, value in sorted(environment.items()):
-        if name.startswith(PREFIX):
-            _put(written, name.removeprefix(PREFIX).lower().split("__"), value)
+    ours = {name: value for name, value in sorted(environment.items()) if name.startswith(PREFIX)}
+    for name, value in ours.items():
+        _put(written, _path_of(name), _read(value))
     try:
         return Settings.model_validate(written)
     except ValidationError as error:
-        raise BadSettings("\n".join(_fault_line(place, text, fault) for fault in error.errors())) from None
+        raise BadSettings("\n".join(_fault_line(place, text, fault, ours) for fault in error.errors())) from None
 
 
 def stored_settings(json: str) -> Settings:
@@ -246,7 +254,28 @@ def _part(percent: Decimal) -> int:
     return int(percent * MICRO / 100)
 
 
-def _put(tree: dict[str, Any], path: list[str], value: str) -> None:
+def _by_value(tree: Any) -> Any:
+    """Numbers as their shortest text: 5, 5.0 and 5.00 are one setting."""
+    if isinstance(tree, dict):
+        return {name: _by_value(value) for name, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_by_value(value) for value in tree]
+    return str(Decimal(str(tree)).normalize()) if isinstance(tree, int | float | Decimal) else tree
+
+
+def _path_of(variable: str) -> list[str]:
+    return variable.removeprefix(PREFIX).lower().split("__")
+
+
+def _read(value: str) -> Any:
+    """A list is written as in TOML; a single value is read by its setting."""
+    with suppress(tomllib.TOMLDecodeError):
+        if value.startswith("["):
+            return tomllib.loads(f"value = {value}")["value"]
+    return value
+
+
+def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:
     for name in path[:-1]:
         branch = tree.setdefault(name, {})
         if not isinstance(branch, dict):
@@ -255,20 +284,35 @@ def _put(tree: dict[str, Any], path: list[str], value: str) -> None:
     tree[path[-1]] = value
 
 
-def _fault_line(place: str, text: str, fault: Any) -> str:
+def _fault_line(place: str, text: str, fault: Any, environment: Iterable[str] = ()) -> str:
     path = [str(part) for part in fault["loc"]]
     name = ".".join(path)
+    variable = next((one for one in environment if _path_of(one) == path[: len(_path_of(one))]), None)
+    where = f"environment {variable}" if variable else f"{place}{_line_of(text, path)}"
     if fault["type"] == "extra_forbidden":
         known = ", ".join(_names_beside(path))
-        return f"{place}{_line_of(text, path)}: unknown setting {name}; known here: {known}"
-    return f"{place}{_line_of(text, path)}: {name} = {fault['input']!r}: {fault['msg']}"
+        return f"{where}: unknown setting {name}; known here: {known}"
+    return f"{where}: {name} = {fault['input']!r}: {fault['msg']}"
 
 
 def _line_of(text: str, path: list[str]) -> str:
-    key = path[-1]
+    """Where a name stands in the text, or else the table that it stands in."""
+    places: dict[str, int] = {}
+    table = ""
     for number, line in enumerate(text.splitlines(), start=1):
-        if line.split("=")[0].strip() == key or line.strip().strip("[]").split(".")[-1] == key:
-            return f" line {number}"
+        stripped = line.split("#")[0].strip()
+        if stripped.startswith("["):
+            table = stripped.strip("[] ")
+            parents = table.split(".")
+            names = [".".join(parents[:length]) for length in range(1, len(parents) + 1)]
+        else:
+            names = [f"{table}.{stripped.split('=')[0].strip()}".strip(".")]
+        for name in names:
+            places.setdefault(name, number)
+    for length in range(len(path), 0, -1):
+        found = places.get(".".join(path[:length]))
+        if found is not None:
+            return f" line {found}"
     return ""
 
 

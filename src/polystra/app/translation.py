@@ -104,6 +104,8 @@ def user_event(output: sim.Update, names: OrderNames) -> ev.AnyEvent | None:
         if output.status == EXPIRED:
             return ev.OrderExpired(at=_NOW, order=order)
         reason = cancel_reason_of(output.status)
+        if output.order.time_in_force.immediate and reason is ev.CancelReason.ASKED:
+            reason = ev.CancelReason.REMAINDER_KILLED  # nobody can ask for it: it never rested
         return ev.OrderCancelled(at=_NOW, order=order, reason=reason, matched=output.order.matched)
     return ev.OrderReported(at=_NOW, order=order, matched=output.order.matched)
 

@@ -7,6 +7,7 @@ seed, so the same recordings, settings and seed give the same run.
 """
 
 import heapq
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
@@ -39,6 +40,7 @@ TRADER = Account("0x7e57000000000000000000000000000000007e57")
 GRACE = seconds(300)
 """How long the trader may go on once the world itself has come to rest: enough for every doubt to end."""
 
+EVER = Instant(0)
 
 OVERLAP = seconds(300)
 """How far a reading of trades reaches back; far longer than a trade takes to its last stage."""
@@ -85,7 +87,8 @@ class World:
         self._names = OrderNames()
         self._sides: dict[OrderId, tuple[Side, bool]] = {}
         self._markets: dict[MarketId, Market] = {}
-        self._minutes: dict[MarketId, list[ev.OwnPrice]] = {}
+        self._minutes: defaultdict[MarketId, list[ev.OwnPrice]] = defaultdict(list)
+        self._minute_of: dict[MarketId, Instant] = {}
         self._over: dict[MarketId, tuple[ev.AnyEvent, ...]] = {}
         self._senders: dict[VenueOrderId, int] = {}
         self._followed: set[MarketId] = set()
@@ -249,14 +252,17 @@ class World:
             self._ask(sim.Resolve(market=market, up_payout=payout.up))
 
     def _keep_minute(self, market: MarketId, now: Instant) -> None:
-        """The price history that the venue would answer with: the middle of the book at each whole minute."""
-        kept = self._minutes.setdefault(market, [])
+        """The price history that the venue would answer with: the middle of the book at each whole minute.
+
+        The book as it stood before the first row of a minute; none before the recording begins.
+        """
         minute = Instant(now // MINUTE * MINUTE)
-        if kept and kept[-1].minute >= minute:
+        before, self._minute_of[market] = self._minute_of.get(market, minute), minute
+        if before == minute:
             return
         book = self._exchange.book(market)
         if book.bids and book.asks:
-            kept.append(ev.OwnPrice(minute, Price((book.bids[0][0] + book.asks[0][0]) // 2)))
+            self._minutes[market].append(ev.OwnPrice(minute, Price((book.bids[0][0] + book.asks[0][0]) // 2)))
 
     # --- requests and outputs --------------------------------------------------------------------------------------
 
@@ -348,7 +354,7 @@ class World:
     def _read_account(self, then: Sequence[ev.AnyEvent] = ()) -> None:
         """Trades, live orders and balances, as one reading. The first reading of a trader has every trade ever made,
         a later one those that moved in the last `OVERLAP`: what is told twice counts once, what is missed is lost."""
-        since = Instant(0) if then else Instant(self.clock.now() - OVERLAP)
+        since = EVER if then else Instant(self.clock.now() - OVERLAP)
         live: list[OrderId] = []
         foreign = []
         events: list[ev.AnyEvent] = list(self._fills(since))
@@ -373,7 +379,7 @@ class World:
         for event in (*events, taken, *then):
             self._tell(when, event)
 
-    def _fills(self, since: Instant = Instant(0)) -> Iterator[ev.OrderFilled]:
+    def _fills(self, since: Instant = EVER) -> Iterator[ev.OrderFilled]:
         for trade in self._exchange.trades(TRADER):
             if trade.updated_at < since:
                 continue

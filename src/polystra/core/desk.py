@@ -75,17 +75,20 @@ class Desk:
     @property
     def awaits_shares(self) -> bool:
         """Whether shares have reached the chain that the venue's balance does not show yet."""
-        return any(
-            self.position.of(outcome).settled - self.wallet.get(outcome, 0) >= SIZE_STEP for outcome in Outcome
-        )
+        return any(self.position.of(outcome).settled - self.wallet.get(outcome, 0) >= SIZE_STEP for outcome in Outcome)
 
     def _shown(self, holding: Holding) -> Holding:
         return replace(holding, settled=min(holding.settled, self.wallet.get(holding.outcome, Shares(0))))
 
     @property
+    def is_quiet(self) -> bool:
+        """Closed, with nothing of ours live or still on its way to the chain."""
+        return self.closed and not any(order.live or order.settling for order in self.orders.values())
+
+    @property
     def is_over(self) -> bool:
-        """Resolved, with nothing of ours live or still on its way to the chain."""
-        return self.payout is not None and not any(order.live or order.settling for order in self.orders.values())
+        """Quiet and resolved: its sum is final."""
+        return self.payout is not None and self.is_quiet
 
     def is_due(self, at: Instant) -> bool:
         """Whether what was decided last may have changed."""

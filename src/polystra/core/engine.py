@@ -90,12 +90,17 @@ class Engine:
     def next_wake(self) -> Instant | None:
         """When the engine wants to hear `Woke`, whatever happens before; None while only events matter.
 
-        Without an open market there is nothing to read the account for.
+        Once all markets are closed and quiet there is nothing to read the account for.
         """
-        times = [desk.wait.until for desk in self._known.open_desks]
-        if not self._known.awake or not times:
+        known = self._known
+        if not known.awake:
             return None
-        due = min(*times, self._known.readings.next_at or NEVER)
+        due, quiet = NEVER, True
+        for desk in known.open_desks:
+            due = min(due, desk.wait.until)
+            quiet = quiet and desk.is_quiet
+        if not quiet:
+            due = min(due, known.readings.next_at or NEVER)
         return None if due >= NEVER else due
 
     def _consider(self, desk: Desk, *, forced: bool) -> None:
@@ -183,8 +188,10 @@ class Engine:
                 self._commands.append(LoadHistory(market=desk.market.id))
 
     def _ask_venue(self) -> None:
-        """Look up orders the venue did not list, and read the account when a reading is due."""
+        """Look up orders the venue did not list, cancel those it should not, and read the account when that is due."""
         known = self._known
+        self._commands.extend(CancelOrder(order=order) for order in known.revenants)
+        known.revenants.clear()
         self._commands.extend(QueryOrder(order=order) for order in known.missing)
         known.missing.clear()
         readings = known.readings

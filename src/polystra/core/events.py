@@ -329,11 +329,12 @@ class Memory(Struct, frozen=True, gc=False):
 
 
 class RestoredAdjustment(Struct, frozen=True, gc=False, kw_only=True):
-    """Shares written off, as the ledger remembers it: negative when they left."""
+    """Shares written off `at` a moment, as the ledger remembers it: negative when they left."""
 
     market: MarketId
     outcome: Outcome
     shares: Shares
+    at: Instant
 
 
 class LedgerLoaded(Event, frozen=True, kw_only=True):

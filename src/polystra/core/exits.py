@@ -79,12 +79,16 @@ def _exit_of(view: MarketView, policy: ExitPolicy, holding: Holding, sells: list
     sellable = whole_steps(holding.settled - sold)
     if not sellable:
         return ExitPlan(uncovered=((holding.outcome, left, "settling"),))
+    if policy.hold_last and view.left < policy.hold_last:
+        return ExitPlan(uncovered=((holding.outcome, left, "held to settlement"),))
     doubted = any(order.cancel_doubted for order in sells)
     doubt = ExitPlan(uncovered=((holding.outcome, left, "cancel unresolved"),)) if doubted else NOTHING_HELD
     stop = _joined(doubt, _stop(view, policy.stop, holding, sellable))
     if stop.orders:
         return stop
     resting = any(order.live and order.terms.purpose is Purpose.TARGET for order in sells)
+    if policy.hold_last:
+        stop = _joined(stop, ExitPlan(wait=Wait(until=Instant(view.market.end - policy.hold_last + 1))))
     return _joined(stop, _target(view, policy, holding, sellable, resting=resting))
 
 
@@ -93,10 +97,9 @@ def _stop(view: MarketView, policy: StopPolicy | None, holding: Holding, sellabl
     level = stop_level(policy, holding) if policy is not None else None
     if policy is None or level is None or level <= 0:
         return NOTHING_HELD
-    if view.left < policy.min_left:
+    again = view.pinned(until=Instant(view.at + LOOK_AGAIN))
+    if view.left < 0:
         return NOTHING_HELD
-    last = Instant(view.market.end - policy.min_left)
-    again = view.pinned(until=Instant(min(view.at + LOOK_AGAIN, last + 1)))
     if view.trouble is not None:
         return ExitPlan(wait=again)
     old_enough = Instant((holding.opened_at or view.at) + policy.min_age)

@@ -17,7 +17,7 @@ from polystra.core.ids import MarketId, OrderId
 from polystra.core.markets import Market, PriceSource, Series
 from polystra.core.orders import Heard, Order, OrderState
 from polystra.core.readings import Readings
-from polystra.core.reconcile import RECENT, CashDrift, Finding, MissingThere, ShareDrift, UnknownToUs
+from polystra.core.reconcile import RECENT, CashDrift, Finding, LiveThere, MissingThere, ShareDrift, UnknownToUs
 from polystra.core.rules import Rules
 from polystra.core.strategy import Strategy, Wake
 from polystra.core.underlying import Underlying
@@ -30,8 +30,8 @@ DAY = seconds(86_400)
 class Knowledge:
     """Everything the engine knows. Mutable; changed by `learn` alone.
 
-    `stirred` maps each market to look at to whether its strategy must be asked; `missing` are orders that the venue
-    did not list. Both, and `notes`, are emptied by the engine after each event.
+    `stirred` maps each market to look at to whether its strategy must be asked; `missing` are live orders that
+    the venue did not list, `revenants` ended ones that it did. All, and `notes`, are emptied by the engine each time.
     """
 
     def __init__(self, rules: Rules, strategies: Mapping[Series, Strategy], guardian: Strategy) -> None:
@@ -49,6 +49,7 @@ class Knowledge:
         self.notes: list[nt.AnyNote] = []
         self.stirred: dict[MarketId, bool] = {}
         self.missing: list[OrderId] = []
+        self.revenants: list[OrderId] = []
         self._strategies = dict(strategies)
         self._guardian = guardian
         self._told: set[Finding] = set()
@@ -204,10 +205,14 @@ class Knowledge:
         for desk in self.open_desks:
             if desk.market.series.asset != event.asset:
                 continue
-            if desk.wakes_on(Wake.ORACLE_TICK):
+            if desk.wakes_on(Wake.ORACLE_TICK) or self._tells_strike(event, desk.market):
                 self._stir(desk.market.id, forced=True)
             elif not desk.wait.spot_holds(self.underlying.settlement_price(desk.market)):
                 self._stir(desk.market.id, forced=False)
+
+    def _tells_strike(self, event: ev.PricePrinted, market: Market) -> bool:
+        """A price stamped with the window's start is its price to beat, whatever the price is now."""
+        return event.source is market.settlement and event.stamped_at == market.start
 
     def _candle_closed(self, event: ev.CandleClosed) -> None:
         self.underlying.add_candle(event)
@@ -333,6 +338,8 @@ class Knowledge:
         match finding:
             case MissingThere(order):
                 self.missing.append(order)
+            case LiveThere(order):
+                self.revenants.append(order)
             case UnknownToUs(venue_order):
                 self._say_once(finding, nt.ForeignOrderSeen(venue_order=venue_order))
             case CashDrift(ledger, venue):

@@ -23,7 +23,7 @@ from polystra.core.notes import (
     SlotSuspended,
     TradeStageMoved,
 )
-from polystra.core.orders import Fill, Heard, Order, OrderState, answers_whole, filled, is_whole, moved
+from polystra.core.orders import Fill, Heard, Order, OrderState, answers_whole, filled, is_whole, moved, overfill_of
 from polystra.core.planner import CANCEL_WAITS, suspension_after
 from polystra.core.positions import Adjustment
 from polystra.core.reconcile import ShareDrift
@@ -73,7 +73,8 @@ def booked(desk: Desk, event: OrderFilled) -> tuple[AnyNote, ...]:
         return (TradeStageMoved(order=event.order, trade=event.trade, stage=event.stage),)
     note = _note_of(desk, after, fill, late=before.state.ended)
     whole = told(desk, event.order, Heard.FILLED, event.at) if after.live and is_whole(after) else ()
-    return (note, *whole)
+    too_much = overfill_of(after)
+    return (note, *whole, *(halted(desk, too_much) if too_much is not None else ()))
 
 
 def cash_of(order: Order) -> int:
@@ -125,7 +126,7 @@ def remembered(desks: Mapping[MarketId, Desk], ledger: LedgerLoaded) -> None:
         restored(_desk_in(desks, stored.terms.market), stored, tuple(fills.get(stored.order, ())))
     for one in ledger.adjustments:
         desk = _desk_in(desks, one.market)
-        desk.adjustments = (*desk.adjustments, Adjustment(outcome=one.outcome, shares=one.shares, at=ledger.at))
+        desk.adjustments = (*desk.adjustments, Adjustment(outcome=one.outcome, shares=one.shares, at=one.at))
         desk.refold()
     for memory in ledger.memories:
         _desk_in(desks, memory.market).remember(memory)

@@ -89,6 +89,7 @@ TRANSITIONS: dict[tuple[OrderState, Heard], OrderState] = {
     (_S.CANCELLING, _H.FILLED): _S.FILLED,
     (_S.CANCELLING, _H.GONE): _S.CANCELLED,
     (_S.UNKNOWN, _H.NO_ANSWER): _S.UNKNOWN,
+    (_S.UNKNOWN, _H.CANCEL_ASKED): _S.UNKNOWN,
     (_S.UNKNOWN, _H.CANCEL_DOUBTED): _S.UNKNOWN,
     (_S.UNKNOWN, _H.RESTS): _S.WORKING,
     (_S.UNKNOWN, _H.SEEN_LIVE): _S.WORKING,
@@ -208,7 +209,7 @@ def moved(order: Order, heard: Heard, at: Instant) -> Order:
 def filled(order: Order, fill: Fill) -> Order:
     """The order with one more trade; the same trade again changes its stage at most, and never back from an end.
 
-    Raises `IllegalTransition` when a trade comes back with other numbers, or fills more than the order asked for.
+    Raises `IllegalTransition` when a trade comes back with other numbers.
     """
     for index, known in enumerate(order.fills):
         if known.trade == fill.trade:
@@ -221,9 +222,7 @@ def filled(order: Order, fill: Fill) -> Order:
                 return order
             kept = replace(known, stage=fill.stage)
             return replace(order, fills=(*order.fills[:index], kept, *order.fills[index + 1 :]))
-    more = replace(order, fills=(*order.fills, fill))
-    _refuse_overfill(more)
-    return more
+    return replace(order, fills=(*order.fills, fill))
 
 
 def is_whole(order: Order) -> bool:
@@ -254,15 +253,20 @@ def _advances(known: TradeStage, heard: TradeStage) -> bool:
     return _RANK[known] < 3 and _RANK[heard] > _RANK[known]
 
 
-def _refuse_overfill(order: Order) -> None:
-    """Shares up to one size step over are the venue's dust (`FAULTS.md` row 21); more is a contradiction."""
+def overfill_of(order: Order) -> str | None:
+    """What traded beyond what was asked for, in words; None when nothing did.
+
+    Up to one size step over is the venue's dust (`FAULTS.md` row 21); more is a contradiction. It is booked all the
+    same, since the exchange did it, and a person must look.
+    """
     terms = order.terms
     if terms.in_cash:
         over = order.spent - terms.spend > cost_of(terms.price, SIZE_STEP)
     else:
         over = order.matched - terms.shares > SIZE_STEP
-    if over:
-        raise IllegalTransition(
-            f"{show_order(order.id)}: filled {show(order.matched)} for {show(order.spent)} "
-            f"of {show(terms.shares)} @ {show(terms.price)}"
-        )
+    if not over:
+        return None
+    return (
+        f"{show_order(order.id)}: filled {show(order.matched)} for {show(order.spent)} "
+        f"of {show(terms.shares)} @ {show(terms.price)}"
+    )

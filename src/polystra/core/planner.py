@@ -73,6 +73,7 @@ def plan(
         wanted[slot_of(exit_order.terms)] = (exit_order.terms, EXIT_TOLERANCE)
     live = tuple(live)
     unwanted = {order.id for order in live if _is_unwanted(order, wanted)}
+    unwanted |= {order.id for order in live if _is_lost(order, wanted) and _asked_long_ago(order, at)}
     cancel = tuple(order.id for order in live if order.id in unwanted and not _rests(order.id, uncancelled, at))
     query = tuple(order.id for order in live if _in_doubt(order) and _asked_long_ago(order, at))
     closed = {_outcome_side(order) for order in live if order.id in unwanted or _blocks(order, wanted)}
@@ -108,6 +109,12 @@ def _is_unwanted(order: Order, wanted: Mapping[Slot, tuple[OrderTerms, Tolerance
     return (
         abs(order.terms.price - terms.price) > tolerance.price or abs(order.remaining - terms.shares) > tolerance.shares
     )
+
+
+def _is_lost(order: Order, wanted: Mapping[Slot, tuple[OrderTerms, Tolerance]]) -> bool:
+    """It may rest there, and nobody wants it: cancelled by its hash, again and again (SPEC 1)."""
+    may_rest = order.state is OrderState.UNKNOWN and not order.terms.time_in_force.immediate
+    return may_rest and slot_of(order.terms) not in wanted
 
 
 def _blocks(order: Order, wanted: Mapping[Slot, tuple[OrderTerms, Tolerance]]) -> bool:

@@ -26,6 +26,12 @@ class MissingThere(Struct, frozen=True, gc=False):
     order: OrderId
 
 
+class LiveThere(Struct, frozen=True, gc=False):
+    """We gave it up or heard that it ended, the venue still lists it."""
+
+    order: OrderId
+
+
 class UnknownToUs(Struct, frozen=True, gc=False):
     venue_order: VenueOrderId
 
@@ -42,7 +48,7 @@ class ShareDrift(Struct, frozen=True, gc=False):
     venue: Shares
 
 
-Finding: TypeAlias = MissingThere | UnknownToUs | CashDrift | ShareDrift
+Finding: TypeAlias = MissingThere | LiveThere | UnknownToUs | CashDrift | ShareDrift
 
 
 def diff(
@@ -64,6 +70,11 @@ def diff(
         for order in orders
         if order.live and order.id not in listed and not _is_recent(order, snapshot.at, protection)
     ]
+    findings.extend(
+        LiveThere(order.id)
+        for order in orders
+        if not order.live and order.id in listed and not _is_recent(order, snapshot.at, protection)
+    )
     findings.extend(UnknownToUs(foreign) for foreign in snapshot.foreign)
     if not settling and snapshot.cash != cash:
         findings.append(CashDrift(cash, snapshot.cash))

@@ -76,6 +76,7 @@ def review(wish: Wish, terms: OrderTerms, limits: Limits, now: Situation) -> Ver
     breach = (
         _closed(now, limits)
         or _unknowns(now)
+        or _beyond(wish, terms)
         or _value(edge, limits, now.view)
         or _too_small(terms, now.view.market)
         or _money(terms, limits, now)
@@ -135,6 +136,13 @@ def _unknowns(now: Situation) -> _Breach | None:
         return "book", view.trouble, "trusted"
     if now.unknown_need is not None:
         return "need", f"{now.unknown_need} unknown", "known"
+    return None
+
+
+def _beyond(wish: Wish, terms: OrderTerms) -> _Breach | None:
+    """The grid's lowest price may be above what the strategy is willing to pay."""
+    if terms.price > wish.price:
+        return "limit price", show(wish.price), f"at least {show(terms.price)}"
     return None
 
 

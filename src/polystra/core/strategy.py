@@ -71,22 +71,23 @@ class Wish(Struct, frozen=True, gc=False, kw_only=True):
 
 class StopPolicy(Struct, frozen=True, gc=False, kw_only=True):
     """When to sell at a loss, on the executable bid: at `price`, yet at least `distance` below the entry, or once the
-    bid is `fraction` (millionths) below cost; None is off. Neither before `min_age` nor in the window's last
-    `min_left`, where what is left is held to settlement. `slippage` bounds the worst price below the bid."""
+    bid is `fraction` (millionths) below cost; None is off. Not before `min_age`. `slippage` bounds the worst price
+    below the bid."""
 
     price: Price | None = None
     distance: Price = Price(100_000)
     fraction: int | None = None
     min_age: Nanos = Nanos(30_000_000_000)
-    min_left: Nanos = Nanos(0)
     slippage: Price = Price(50_000)
 
 
 class ExitPolicy(Struct, frozen=True, gc=False, kw_only=True):
-    """How what is held is sold: a resting order at `target` once the holding is `min_age` old."""
+    """How what is held is sold: a resting order at `target` once the holding is `min_age` old, or the stop; but nothing
+    in the window's last `hold_last`: what is held then is held to settlement."""
 
     target: Price | None = None
     min_age: Nanos = Nanos(0)
+    hold_last: Nanos = Nanos(0)
     stop: StopPolicy | None = None
 
 

@@ -1,5 +1,6 @@
-"""The only place that reads time."""
+"""The only place that reads time, and the only one that draws what nobody may guess."""
 
+import secrets
 import time
 from typing import Protocol
 
@@ -22,3 +23,8 @@ class WallClock:
 def stopwatch() -> float:
     """Seconds of a clock that only runs forward, for measuring how long something took."""
     return time.perf_counter()
+
+
+def draw_salt() -> int:
+    """What makes two orders with the same terms two orders: 53 random bits, as many as a JSON number carries."""
+    return secrets.randbits(53)

@@ -129,7 +129,7 @@ def test_a_stop_waits_for_the_fate_of_an_unknown_target() -> None:
     bench.hear(63, ev.OrderOutcomeUnknown, order=OrderId(3), why="timeout")
     assert {said for _, said in bench.pass_to(99.9)} == {"query o3"}
     assert bench.book(99.9, "0.20", "0.22") == []
-    assert {said for _, said in bench.pass_to(110)} == {"query o3"}
+    assert {said for _, said in bench.pass_to(110)} == {"query o3", "cancel o3"}, "by its hash, since it may rest"
     assert bench.hear(110, ev.OrderReported, order=OrderId(3), matched=shares(0)) == ["cancel o3"]
     assert bench.cancelled(111, 3) == ["place o4 stop SELL UP 10 @ 0.15 FAK"]
 
@@ -226,7 +226,7 @@ def test_stopped_asks_about_what_it_does_not_know_and_cancels_what_it_finds() ->
     bench.fill(60, 1, "0.54", "10", MINED)
     bench.hear(60.5, ev.OrderOutcomeUnknown, order=OrderId(2), why="timeout")
     bench.hear(61, ev.TradingStateSet, state=TradingState.STOPPED, who="operator", why="enough")
-    assert bench.pass_to(61.5) == [(61.5, "query o2")]
+    assert bench.pass_to(61.5) == [(61.5, "cancel o2"), (61.5, "query o2")]
     assert bench.hear(62, ev.OrderReported, order=OrderId(2), matched=shares(0)) == ["cancel o2"]
 
 

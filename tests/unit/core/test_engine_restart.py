@@ -115,7 +115,9 @@ def test_a_fill_short_of_the_chain_is_not_sold() -> None:
 
 
 def test_adjustments_are_remembered() -> None:
-    bench = restarted(adjustments=(ev.RestoredAdjustment(market=WINDOW.id, outcome=Outcome.UP, shares=shares("-0.2")),))
+    bench = restarted(
+        adjustments=(ev.RestoredAdjustment(market=WINDOW.id, outcome=Outcome.UP, shares=shares("-0.2"), at=moment(90)),)
+    )
     bench.reading(100, "994.42612", "9.8")
     assert bench.hear(100, ev.Started) == ["follow", "place o9 target SELL UP 9.8 @ 0.99 GTC"]
 
@@ -177,7 +179,7 @@ GHOST = MarketId("0xghost")
     "ledger",
     [
         {"orders": (stored(1, replace(BOUGHT, market=GHOST)),)},
-        {"adjustments": (ev.RestoredAdjustment(market=GHOST, outcome=Outcome.UP, shares=shares(-1)),)},
+        {"adjustments": (ev.RestoredAdjustment(market=GHOST, outcome=Outcome.UP, shares=shares(-1), at=moment(90)),)},
         {"memories": (ev.Memory(GHOST, "x", b""),)},
         {"halted": (GHOST,)},
     ],

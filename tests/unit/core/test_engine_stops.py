@@ -78,7 +78,7 @@ def test_a_stop_is_too_young_before_its_least_age() -> None:
 
 
 def test_the_last_seconds_are_held_to_settlement() -> None:
-    bench = holding(with_exits(ExitPolicy(stop=replace(STOP, min_left=seconds(60)))))
+    bench = holding(with_exits(ExitPolicy(stop=STOP, hold_last=seconds(60))))
     assert bench.book(840, "0.20", "0.22") == ["place o2 stop SELL UP 10 @ 0.15 FAK"]
     bench.refused(840, 2)
     assert bench.pass_to(900) == []

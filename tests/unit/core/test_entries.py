@@ -172,6 +172,7 @@ def test_a_limit_below_the_grid_is_not_raised_to_it() -> None:
     bench = Bench(Wanting(wishes=(wish("0.005", probability="0.9", time_in_force=TimeInForce.GTC),)))
     bench.start(0)
     assert bench.book(60) == []
-    assert bench.told(nt.EntryDenied)[-1].limit == "order size"
+    denied = bench.told(nt.EntryDenied)[-1]
+    assert (denied.limit, denied.value, denied.allowed) == ("limit price", "0.005", "at least 0.01")
     bench.hear(61, ev.TickSizeChanged, market=WINDOW.id, tick=Tick(price("0.001")))
     assert bench.book(62) == ["place o1 entry BUY UP 1080 @ 0.005 GTC post-only"]

@@ -166,7 +166,7 @@ def test_a_stop_has_a_least_age(opened: float, sells: bool) -> None:
 @pytest.mark.parametrize(("at", "sells"), [(840, True), (841, False)])
 def test_a_stop_leaves_the_last_seconds_alone(at: float, sells: bool) -> None:
     of = seen("0.20", "0.22", held(), at=moment(at))
-    assert bool(wanted(of, ExitPolicy(stop=replace(STOP, min_left=seconds(60))))) is sells
+    assert bool(wanted(of, ExitPolicy(stop=STOP, hold_last=seconds(60)))) is sells
 
 
 def test_a_stop_precedes_the_target_and_a_small_rest_can_be_stopped() -> None:

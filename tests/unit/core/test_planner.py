@@ -85,10 +85,18 @@ def test_what_nobody_wants_is_cancelled() -> None:
     assert plan([], [], [order(number=1), resting()], {}, NOW).cancel == (1, 2)
 
 
-@pytest.mark.parametrize("state", [OrderState.SUBMITTING, OrderState.CANCELLING, OrderState.UNKNOWN])
+@pytest.mark.parametrize("state", [OrderState.SUBMITTING, OrderState.CANCELLING])
 def test_an_order_whose_fate_is_open_is_left_to_its_answer(state: OrderState) -> None:
     result = plan([], [], [resting(state)], {}, NOW)
     assert result.cancel == ()
+
+
+def test_an_unwanted_order_of_unknown_fate_is_cancelled_by_its_hash_each_time_it_is_asked_about() -> None:
+    lost = resting(OrderState.UNKNOWN)
+    first = plan([], [], [lost], {}, NOW)
+    assert first.cancel == first.query == (lost.id,)
+    asked = replace(lost, asked_at=NOW)
+    assert plan([], [], [asked], {}, NOW).cancel == ()
 
 
 @pytest.mark.parametrize("kind", [TimeInForce.FAK, TimeInForce.FOK])

@@ -1,7 +1,7 @@
 """Reads the venue's words of refusal (`PROTOCOL.md` E.6 and B.4) as reasons.
 
 Only a text that proves the order did not reach the book is a refusal. A server error, or a text nobody knows under a
-5xx status, proves nothing: the outcome is unknown.
+5xx status, proves nothing: the outcome is unknown. So it is when a text says that the order is still on its way.
 """
 
 from polystra.core.events import CancelReason, RefusalReason
@@ -14,6 +14,7 @@ _PROOFS: tuple[tuple[str, RefusalReason], ...] = (
     ("invalid amount for a marketable BUY order", RefusalReason.TOO_SMALL),
     ("invalid amounts", RefusalReason.WRONG_AMOUNTS),
     ("order crosses book", RefusalReason.WOULD_CROSS),
+    ("crosses the book", RefusalReason.WOULD_CROSS),
     ("FOK orders are fully filled or killed", RefusalReason.NOT_FILLED),
     ("no orders found to match with FAK order", RefusalReason.NOT_FILLED),
     ("invalid expiration", RefusalReason.BAD_EXPIRY),
@@ -28,6 +29,9 @@ _PROOFS: tuple[tuple[str, RefusalReason], ...] = (
     ("address banned", RefusalReason.VENUE_RESTRICTED),
 )
 
+_PROVE_NOTHING = ("order match delayed", "context canceled", "order timed out")
+"""Under whatever status: the order was taken in, and what became of it is not said."""
+
 _SERVER_ERROR = 500
 
 
@@ -36,7 +40,9 @@ def refusal_of(http: int, text: str) -> RefusalReason | None:
     for words, reason in _PROOFS:
         if words in text:
             return reason
-    return RefusalReason.OTHER if http < _SERVER_ERROR else None
+    if http >= _SERVER_ERROR or any(words in text for words in _PROVE_NOTHING):
+        return None
+    return RefusalReason.OTHER
 
 
 _ENDINGS = {

@@ -233,6 +233,7 @@ def _adjustment_rows(connection: Connection, which: Select[tuple[str]]) -> list[
                 market=MarketId(row.market),
                 outcome=Outcome(row.outcome),
                 shares=Shares(row.after_micro - row.before_micro),
+                at=Instant(row.at),
             ),
         )
         for row in connection.execute(wanted)

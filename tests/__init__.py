@@ -1,0 +1,1 @@
+"""Tests read like incident reports; `truth` is where they learn what the exchange really has."""
