@@ -119,7 +119,7 @@ def test_the_tour_tells_of_the_order_that_the_readme_shows() -> None:
     for line in (
         "09:01:00  BTC 15m 09:00  enter: edge after fee (UP at 0.64, chance 0.655",
         "o1 new: entry BUY UP 39 @ 0.64",
-        "09:01:02  BTC 15m 09:00  39 UP without an exit: too young",
+        "09:01:04  BTC 15m 09:00  39 UP without an exit: too young",
         "09:02:00  BTC 15m 09:00  o2 new: target SELL UP 39 @ 0.99",
         "09:02:21  BTC 15m 09:00  stop: UP is bid 0.3,",
         "09:15:54  BTC 15m 09:00  settled",
