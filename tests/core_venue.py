@@ -248,7 +248,7 @@ def market_day(seed: int, length: float) -> list[ev.AnyEvent]:
             at=NOON, asset="BTC", source=PriceSource.CHAINLINK_TWAP_60, value=STRIKE, stamped_at=WINDOW.start
         )
     ]
-    at, middle = NOON, dice.randint(25, 75)
+    at, middle = NOON, dice.choice([dice.randint(30, 50), dice.randint(50, 70)])
     while at < moment(length):
         at = Instant(at + dice.choice([1, 5, 50, 200, 500]) * 10 * MS)
         middle = min(max(middle + dice.choice([-12, -3, -1, -1, 0, 1, 1, 3]), 3), 97)

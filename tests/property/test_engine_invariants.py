@@ -14,7 +14,7 @@ from polystra.core.events import AnyEvent
 from polystra.core.orders import Order, OrderState
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.terms import OrderTerms, Outcome, Purpose, Side
-from polystra.core.units import Instant, Nanos, Price, SIZE_STEP, price, seconds, usd
+from polystra.core.units import SIZE_STEP, Instant, Nanos, Price, price, seconds, usd
 from tests.core_cases import RULES, moment
 from tests.core_venue import TinyVenue, live, market_day, started
 from tests.property.test_engine_gate import EXITS, STAKES, Chaser

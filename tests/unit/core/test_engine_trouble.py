@@ -202,3 +202,17 @@ def test_a_resting_entry_is_taken_back_within_a_second_of_the_book_going_silent(
     ((at, said),) = bench.pass_to(75)
     assert said == "cancel o1"
     assert 70 < at <= 71
+
+
+def test_an_order_that_was_given_up_and_is_listed_all_the_same_is_cancelled() -> None:
+    """It arrived after all: nobody watches it any more, so it must not stay."""
+    bench = holding(with_exits(AT_ONCE))
+    bench.accepted(60, 2)
+    bench.hear(70, ev.OrderNotFound, order=2)
+    bench.pass_to(71)
+    assert bench.state(2) == "CANCELLED"
+    bench.accepted(71, 3)
+    assert bench.reading(75, "994.42612", "10", live=(2, 3)) == [], "the listing may be older than that news"
+    assert bench.reading(90, "994.42612", "10", live=(2, 3)) == ["cancel o2"]
+    assert bench.cancelled(90.1, 2) == []
+    assert bench.state(3) == "WORKING"

@@ -11,7 +11,7 @@ from polystra.core.ids import MarketId, OrderId, VenueOrderId
 from polystra.core.orders import Order, OrderState
 from polystra.core.positions import FLAT, MarketPosition
 from polystra.core.readings import Readings
-from polystra.core.reconcile import CashDrift, Finding, MissingThere, ShareDrift, UnknownToUs, diff
+from polystra.core.reconcile import CashDrift, Finding, LiveThere, MissingThere, ShareDrift, UnknownToUs, diff
 from polystra.core.terms import Outcome, TradeStage
 from polystra.core.units import seconds, shares, usd
 from tests.core_cases import moment
@@ -41,6 +41,15 @@ def test_a_live_order_the_venue_does_not_list_is_missing_there() -> None:
     assert found(snapshot(), old) == (MissingThere(OrderId(1)),)
     assert found(snapshot(live=(OrderId(1),)), old) == ()
     assert found(snapshot(), order(number=1, state=OrderState.FILLED)) == ()
+
+
+@pytest.mark.parametrize(("ended", "found_again"), [(90, True), (90.1, False)])
+def test_an_ended_order_the_venue_still_lists_is_live_there(ended: float, found_again: bool) -> None:
+    """A listing that began before it ended proves nothing."""
+    one = order(number=1, state=OrderState.CANCELLED, decided_at=moment(0), state_at=moment(ended))
+    expected = (LiveThere(OrderId(1)),) if found_again else ()
+    assert found(snapshot(live=(OrderId(1),)), one) == expected
+    assert found(snapshot(), one) == ()
 
 
 @pytest.mark.parametrize(("decided", "moved", "missing"), [(90, 90, True), (90.1, 0, False), (0, 90.1, False)])
