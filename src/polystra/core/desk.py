@@ -48,6 +48,7 @@ class Desk:
         self.closed = False
         self.payout: Payout | None = None
         self.settled = False
+        self.claimed = Usd(0)
         self.settled_for = Usd(0)
         self.said: dict[str, object] = {}
 

@@ -164,10 +164,13 @@ class Engine:
             return
         if not desk.settled:
             desk.settled = True
+            known.close_desk(desk)
             self._commands.append(Unfollow(market=desk.market.id))
-        brought = Usd(position.redeemable(payout) - stake_of(position))
-        known.add_realised(brought - desk.settled_for)
-        desk.settled_for = brought
+        claim = position.redeemable(payout)
+        brought = Usd(claim - stake_of(position))
+        known.treasury.claim(claim - desk.claimed)
+        known.treasury.realise(brought - desk.settled_for, known.at)
+        desk.claimed, desk.settled_for = claim, brought
         known.notes.append(
             nt.MarketSettled(
                 market=desk.market.id,

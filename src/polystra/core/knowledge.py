@@ -4,13 +4,13 @@ Learning changes desks, the underlying and the account, notes what changed, and 
 at again. What to do about it is decided in `engine`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, assert_never
 
 from polystra.core import events as ev
 from polystra.core import lifecycle
 from polystra.core import notes as nt
-from polystra.core.account import Account, stake_of
+from polystra.core.account import Account
 from polystra.core.desk import Desk
 from polystra.core.errors import ContradictoryFacts
 from polystra.core.ids import MarketId, OrderId
@@ -20,11 +20,17 @@ from polystra.core.readings import Readings
 from polystra.core.reconcile import RECENT, CashDrift, Finding, LiveThere, MissingThere, ShareDrift, UnknownToUs
 from polystra.core.rules import Rules
 from polystra.core.strategy import Strategy, Wake
+from polystra.core.treasury import Treasury
 from polystra.core.underlying import Underlying
-from polystra.core.units import Instant, Usd, seconds
+from polystra.core.units import Instant, Usd
 from polystra.core.view import Surroundings
 
-DAY = seconds(86_400)
+
+_DOUBTS = {
+    ev.OrderOutcomeUnknown: Heard.NO_ANSWER,
+    ev.OrderNotSent: Heard.NOT_SENT,
+    ev.CancelOutcomeUnknown: Heard.CANCEL_DOUBTED,
+}
 
 
 class Knowledge:
@@ -37,12 +43,13 @@ class Knowledge:
     def __init__(self, rules: Rules, strategies: Mapping[Series, Strategy], guardian: Strategy) -> None:
         self.rules = rules
         self.desks: dict[MarketId, Desk] = {}
+        self._open: dict[MarketId, Desk] = {}
         self.market_of: dict[OrderId, MarketId] = {}
         self.underlying = Underlying()
         self.readings = Readings(rules.reading_every, rules.drift_confirmed_after)
         self.state = ev.TradingState.ARMED
         self.awake = False
-        self.cash = Usd(0)
+        self.treasury = Treasury()
         self.cash_trouble: str | None = None
         self.next_order = OrderId(1)
         self.at = Instant(0)
@@ -53,8 +60,6 @@ class Knowledge:
         self._strategies = dict(strategies)
         self._guardian = guardian
         self._told: set[Finding] = set()
-        self._day = 0
-        self._realised_today = 0
         self.on: dict[type, Callable[[Any], None]] = {
             ev.MarketListed: self._market_listed,
             ev.BookSnapshot: self._book_snapshot,
@@ -70,13 +75,13 @@ class Knowledge:
             ev.HistoryFailed: self._history_failed,
             ev.OrderAccepted: self._order_accepted,
             ev.OrderRefused: self._order_refused,
-            ev.OrderOutcomeUnknown: self._order_outcome_unknown,
-            ev.OrderNotSent: self._order_not_sent,
+            ev.OrderOutcomeUnknown: self._order_doubted,
+            ev.OrderNotSent: self._order_doubted,
             ev.OrderFilled: self._order_filled,
             ev.OrderCancelled: self._order_cancelled,
             ev.OrderExpired: self._order_expired,
             ev.CancelRefused: self._cancel_refused,
-            ev.CancelOutcomeUnknown: self._cancel_outcome_unknown,
+            ev.CancelOutcomeUnknown: self._order_doubted,
             ev.OrderReported: self._order_reported,
             ev.OrderNotFound: self._order_not_found,
             ev.SnapshotTaken: self._snapshot_taken,
@@ -94,23 +99,21 @@ class Knowledge:
         self.on[type(event)](event)
 
     @property
-    def open_desks(self) -> Iterator[Desk]:
-        return (desk for desk in self.desks.values() if not desk.settled)
+    def open_desks(self) -> Iterable[Desk]:
+        """The desks of markets that are not settled yet."""
+        return self._open.values()
+
+    def close_desk(self, desk: Desk) -> None:
+        """Its market is settled: from here on only late news of it is listened to."""
+        self._open.pop(desk.market.id, None)
+
+    @property
+    def cash(self) -> Usd:
+        return self.treasury.cash
 
     @property
     def account(self) -> Account:
-        """The whole account, worst case. Profit of the day starts anew at midnight UTC."""
-        open_desks = list(self.open_desks)
-        return Account(
-            cash=self.cash,
-            reserved=Usd(sum(desk.reserved for desk in open_desks)),
-            at_stake=Usd(sum(stake_of(desk.position) for desk in open_desks)),
-            open_positions=sum(not desk.position.flat or desk.reserved > 0 for desk in open_desks),
-            redeemable=Usd(
-                sum(desk.position.redeemable(desk.payout) for desk in self.desks.values() if desk.payout is not None)
-            ),
-            realised_today=Usd(self._realised_today if self.at // DAY == self._day else 0),
-        )
+        return self.treasury.account(self.open_desks, self.at)
 
     def surroundings(self, market: Market, free_cash: Usd) -> Surroundings:
         return Surroundings(
@@ -119,13 +122,6 @@ class Knowledge:
             strike=self.underlying.strike(market),
             free_cash=free_cash,
         )
-
-    def add_realised(self, amount: int) -> None:
-        """Count a realised profit towards the day it happens on."""
-        day = self.at // DAY
-        if day != self._day:
-            self._day, self._realised_today = day, 0
-        self._realised_today += amount
 
     # --- markets and books -----------------------------------------------------------------------------------------
 
@@ -140,7 +136,8 @@ class Knowledge:
             return
         if strategy is None:
             return
-        self.desks[market.id] = Desk(market, strategy, self.rules.book_patience)
+        desk = Desk(market, strategy, self.rules.book_patience)
+        self.desks[market.id] = self._open[market.id] = desk
         self.notes.append(nt.MarketFollowed(market=market))
         self._stir(market.id, forced=True)
 
@@ -248,11 +245,8 @@ class Knowledge:
         duplicated = event.reason is ev.RefusalReason.DUPLICATED
         self._tell(event.order, Heard.NO_ANSWER if duplicated else Heard.REFUSED, event.reason)
 
-    def _order_outcome_unknown(self, event: ev.OrderOutcomeUnknown) -> None:
-        self._tell(event.order, Heard.NO_ANSWER, event.why)
-
-    def _order_not_sent(self, event: ev.OrderNotSent) -> None:
-        self._tell(event.order, Heard.NOT_SENT, event.why)
+    def _order_doubted(self, event: ev.OrderOutcomeUnknown | ev.OrderNotSent | ev.CancelOutcomeUnknown) -> None:
+        self._tell(event.order, _DOUBTS[type(event)], event.why)
 
     def _order_filled(self, event: ev.OrderFilled) -> None:
         desk = self._desk_of(event.order)
@@ -260,10 +254,8 @@ class Knowledge:
             return
         before, order = desk.position, desk.orders[event.order]
         self.notes.extend(lifecycle.booked(desk, event))
-        self.cash = Usd(self.cash + lifecycle.cash_of(desk.orders[event.order]) - lifecycle.cash_of(order))
-        self.add_realised(
-            desk.position.up.realised + desk.position.down.realised - before.up.realised - before.down.realised
-        )
+        self.treasury.move(lifecycle.cash_of(desk.orders[event.order]) - lifecycle.cash_of(order))
+        self.treasury.realise(desk.position.realised - before.realised, event.at)
         if event.stage.settled:
             desk.lift(ev.RefusalReason.NOT_ENOUGH_BALANCE)
             if desk.awaits_shares and order.fills != desk.orders[event.order].fills:
@@ -283,9 +275,6 @@ class Knowledge:
 
     def _cancel_refused(self, event: ev.CancelRefused) -> None:
         self._tell(event.order, Heard.CANCEL_DOUBTED, event.text)
-
-    def _cancel_outcome_unknown(self, event: ev.CancelOutcomeUnknown) -> None:
-        self._tell(event.order, Heard.CANCEL_DOUBTED, event.why)
 
     def _order_reported(self, event: ev.OrderReported) -> None:
         """The venue lists it as live. A cancel still under way is not disproved by a listing that overlapped it."""
@@ -369,8 +358,8 @@ class Knowledge:
     # --- start, streams and control --------------------------------------------------------------------------------
 
     def _ledger_loaded(self, event: ev.LedgerLoaded) -> None:
-        self.next_order, self.cash, self.state = event.next_order, event.cash, event.state
-        self._day, self._realised_today = event.at // DAY, event.realised_today
+        self.next_order, self.state = event.next_order, event.state
+        self.treasury.open(event.cash, event.realised_today, event.at)
         for market in event.markets:
             self._open_desk(market, self._strategies.get(market.series, self._guardian))
         self.market_of.update({stored.order: stored.terms.market for stored in event.orders})

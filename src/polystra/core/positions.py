@@ -66,6 +66,11 @@ class MarketPosition(Struct, frozen=True, gc=False):
     def flat(self) -> bool:
         return not self.up.shares and not self.down.shares
 
+    @property
+    def realised(self) -> Usd:
+        """What the sales of both outcomes brought beyond their cost."""
+        return Usd(self.up.realised + self.down.realised)
+
     def redeemable(self, payout: Payout) -> Usd:
         """What the shares held can be claimed for."""
         return Usd(sum(one.shares * payout.of(one.outcome) // MICRO for one in (self.up, self.down)))
@@ -73,7 +78,7 @@ class MarketPosition(Struct, frozen=True, gc=False):
     def pnl(self, payout: Payout) -> Usd:
         """Everything the market brought: sales, fees, and the claim on what is still held."""
         paid = self.up.cost + self.down.cost
-        return Usd(self.up.realised + self.down.realised + self.redeemable(payout) - paid)
+        return Usd(self.realised + self.redeemable(payout) - paid)
 
 
 _AFTER_ORDERS = 2**63

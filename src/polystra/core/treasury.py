@@ -1,0 +1,55 @@
+"""Keeps our cash, the day's profit and what waits to be claimed, and adds up the account over the open markets."""
+
+from collections.abc import Iterable
+
+from polystra.core.account import Account, stake_of
+from polystra.core.desk import Desk
+from polystra.core.units import Instant, Usd, seconds
+
+DAY = seconds(86_400)
+
+
+class Treasury:
+    """Money in total. Mutable; profit of the day starts anew at midnight UTC."""
+
+    def __init__(self) -> None:
+        self.cash = Usd(0)
+        self._claims = 0
+        self._day = 0
+        self._realised_today = 0
+
+    def open(self, cash: Usd, realised_today: Usd, at: Instant) -> None:
+        """Begin with what the ledger knows."""
+        self.cash, self._realised_today, self._day = cash, realised_today, at // DAY
+
+    def move(self, amount: int) -> None:
+        """Cash came in, or went out where the amount is negative."""
+        self.cash = Usd(self.cash + amount)
+
+    def realise(self, amount: int, at: Instant) -> None:
+        """Count a realised profit towards the day it happens on."""
+        day = at // DAY
+        if day != self._day:
+            self._day, self._realised_today = day, 0
+        self._realised_today += amount
+
+    def claim(self, amount: int) -> None:
+        """Shares of a resolved market can be claimed for this much; negative takes a claim back."""
+        self._claims += amount
+
+    def account(self, open_desks: Iterable[Desk], at: Instant) -> Account:
+        """The whole account, worst case."""
+        reserved = at_stake = positions = 0
+        for desk in open_desks:
+            own = desk.reserved
+            reserved += own
+            at_stake += stake_of(desk.position)
+            positions += own > 0 or not desk.position.flat
+        return Account(
+            cash=self.cash,
+            reserved=Usd(reserved),
+            at_stake=Usd(at_stake),
+            open_positions=positions,
+            redeemable=Usd(self._claims),
+            realised_today=Usd(self._realised_today if at // DAY == self._day else 0),
+        )

@@ -1,0 +1,194 @@
+"""What a member reads of its own (`PROTOCOL.md` B.4): orders, trades, balances; and its heartbeat."""
+
+import msgspec
+from aiohttp import web
+
+from polystra.core.ids import TokenId, VenueOrderId
+from polystra.core.terms import Liquidity
+from polystra.edge.polymarket.contracts import NEG_RISK, PROTOCOL_V2, STANDARD
+from polystra.edge.polymarket.wallet import SignatureType
+from polystra.exchange.auth import Gate
+from polystra.exchange.members import Member
+from polystra.exchange.pages import LAST_CURSOR, page
+from polystra.exchange.replies import Refused, Routes, reply
+from polystra.exchange.venue import Venue
+from polystra.exchange.wire import UNREADABLE, Json, balance_form, order_form, seconds_of, trade_form
+from polystra.sim import messages as sim
+from polystra.sim.records import Account, Trade
+
+ROWS = 100
+"""Of a page of orders or trades."""
+
+BEYOND = "next item should be greater than or equal to 0"
+
+_ASSETS = ("COLLATERAL", "CONDITIONAL", "CONDITIONAL-V2")
+
+
+class Accounts:
+    def __init__(self, venue: Venue, gate: Gate) -> None:
+        self._venue = venue
+        self._gate = gate
+        self._hearts: dict[Account, sim.HeartbeatId] = {}
+
+    def routes(self) -> Routes:
+        return [
+            web.get("/data/orders", self.orders),
+            web.get("/data/order/{order}", self.order),
+            web.get("/data/trades", self.trades),
+            web.get("/balance-allowance", self.balance),
+            web.get("/balance-allowance/update", self.refresh),
+            web.get("/order-scoring", self.scoring),
+            web.post("/orders-scoring", self.scorings),
+            web.post("/v1/heartbeats", self.beat),
+            web.post("/heartbeats", self.plain_beat),
+        ]
+
+    # --- orders and trades
+
+    async def orders(self, request: web.Request) -> web.Response:
+        member = await self._gate.member(request)
+        query, exchange = request.query, self._venue.current()
+        rows = [
+            order_form(order, self._venue.key_of)
+            for account in self._venue.members.accounts(member.owner)
+            for order in exchange.open_orders(account)
+            if query.get("id", order.id) == order.id
+            and query.get("market", order.market) == order.market
+            and query.get("asset_id", order.token) == order.token
+        ]
+        return reply(_page(rows, request, "invalid order params payload"))
+
+    async def order(self, request: web.Request) -> web.Response:
+        """Only what rests: an order that ended is not found."""
+        member = await self._gate.member(request)
+        found = self._venue.current().order(VenueOrderId(request.match_info["order"]))
+        if found is None or found.account not in self._venue.members.accounts(member.owner):
+            raise Refused(404, "Order not found")
+        return reply(order_form(found, self._venue.key_of))
+
+    async def trades(self, request: web.Request) -> web.Response:
+        """Newest first; `after` and `before` are seconds, both included."""
+        member = await self._gate.member(request)
+        query, exchange = request.query, self._venue.current()
+        after, before = _seconds(request, "after"), _seconds(request, "before")
+        found = [
+            (trade, Liquidity.TAKER if trade.taker.account == account else Liquidity.MAKER)
+            for account in self._venue.members.accounts(member.owner)
+            if query.get("maker_address", account).lower() == account.lower()
+            for trade in exchange.trades(account)
+            if query.get("id", trade.id) == trade.id
+            and query.get("market", trade.market) == trade.market
+            and query.get("asset_id", trade.taker.token) in (trade.taker.token, trade.maker.token)
+            and (after is None or after <= seconds_of(trade.matched_at))
+            and (before is None or seconds_of(trade.matched_at) <= before)
+        ]
+        found.sort(key=_matched_at, reverse=True)
+        rows = [trade_form(trade, side, self._venue.key_of) for trade, side in found]
+        return reply(_page(rows, request, "Invalid trade params payload"))
+
+    # --- balances
+
+    async def balance(self, request: web.Request) -> web.Response:
+        """The cached picture of the chain, which is late."""
+        account, token = await self._asked_balance(request)
+        held = self._venue.current().balances(account) if account is not None else None
+        amount = 0 if held is None else held.cash if token is None else held.of(token)
+        spenders = [exchange.contract for exchange in (STANDARD, NEG_RISK, PROTOCOL_V2)]
+        return reply(balance_form(amount, spenders))
+
+    async def refresh(self, request: web.Request) -> web.Response:
+        account, _ = await self._asked_balance(request)
+        if account is not None:
+            self._venue.ask(sim.RefreshBalances(account=account))
+        return reply("")
+
+    async def _asked_balance(self, request: web.Request) -> tuple[Account | None, TokenId | None]:
+        member = await self._gate.member(request)
+        asset, kind = request.query.get("asset_type"), request.query.get("signature_type", "0")
+        if asset not in _ASSETS:
+            raise Refused(400, "Invalid asset type")
+        if kind not in {f"{known:d}" for known in SignatureType}:
+            raise Refused(400, "Invalid signature_type")
+        token = None if asset == "COLLATERAL" else TokenId(request.query.get("token_id", ""))
+        if token == "":
+            raise Refused(400, "Invalid token id")
+        return self._venue.members.account(member.owner, SignatureType(int(kind))), token
+
+    # --- rewards: none are sampled here yet, so no order scores
+
+    async def scoring(self, request: web.Request) -> web.Response:
+        await self._gate.member(request)
+        if not request.query.get("order_id"):
+            raise Refused(400, "Invalid orderID")
+        return reply({"scoring": False})
+
+    async def scorings(self, request: web.Request) -> web.Response:
+        await self._gate.member(request)
+        try:
+            asked = _ids(await request.read())
+        except UNREADABLE:
+            raise Refused(400, "Invalid payload") from None
+        return reply(dict.fromkeys(asked, False))
+
+    # --- heartbeat
+
+    async def beat(self, request: web.Request) -> web.Response:
+        member = await self._gate.member(request)
+        try:
+            sent = _beat(await request.read()).heartbeat_id
+        except UNREADABLE:
+            raise Refused(400, "Invalid payload") from None
+        answer = self._beat(member, sent)
+        if not answer.accepted:
+            return reply({"error_msg": "Invalid Heartbeat ID", "heartbeat_id": answer.heartbeat}, 400)
+        return reply({"heartbeat_id": answer.heartbeat})
+
+    async def plain_beat(self, request: web.Request) -> web.Response:
+        member = await self._gate.member(request)
+        first = self._venue.members.accounts(member.owner)[0]
+        self._beat(member, self._hearts.get(first, sim.HeartbeatId("")))
+        return reply({"status": "ok"})
+
+    def _beat(self, member: Member, sent: sim.HeartbeatId) -> sim.BeatAnswered:
+        """One heart for all accounts of an owner: the first one's id is told, the others beat with it."""
+        first, *others = self._venue.members.accounts(member.owner)
+        answer = self._venue.ask(sim.Beat(account=first, heartbeat=sent))
+        assert isinstance(answer, sim.BeatAnswered)
+        self._hearts[first] = answer.heartbeat
+        for account in others if answer.accepted else ():
+            beat = sim.Beat(account=account, heartbeat=self._hearts.get(account, sim.HeartbeatId("")))
+            also = self._venue.ask(beat)
+            assert isinstance(also, sim.BeatAnswered)
+            self._hearts[account] = also.heartbeat
+        return answer
+
+
+def _page(rows: list[Json], request: web.Request, bad: str) -> Json:
+    cursor = request.query.get("next_cursor", "")
+    if cursor == LAST_CURSOR:
+        raise Refused(400, BEYOND)
+    shown = page(rows, cursor, ROWS)
+    if shown is None:
+        raise Refused(400, bad)
+    return shown
+
+
+def _seconds(request: web.Request, name: str) -> int | None:
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise Refused(400, "Invalid trade params payload")
+    return int(text)
+
+
+def _matched_at(found: tuple[Trade, Liquidity]) -> int:
+    return found[0].matched_at
+
+
+class _Beat(msgspec.Struct):
+    heartbeat_id: sim.HeartbeatId = sim.HeartbeatId("")
+
+
+_beat = msgspec.json.Decoder(_Beat).decode
+_ids = msgspec.json.Decoder(list[VenueOrderId]).decode

@@ -1,0 +1,107 @@
+"""Who asks (`PROTOCOL.md` D): API keys for L1 signatures, and requests checked by L2 hashes over their raw bytes."""
+
+from aiohttp import web
+
+from polystra.core.units import Instant
+from polystra.edge.polymarket import auth
+from polystra.edge.polymarket.addresses import Address
+from polystra.edge.polymarket.auth import Credentials, l1_account
+from polystra.exchange.members import Member
+from polystra.exchange.replies import Refused, Routes, reply
+from polystra.exchange.venue import Venue
+from polystra.exchange.wire import Json
+from polystra.sim.messages import Restriction
+
+NO_L1 = "Invalid L1 Request headers"
+NO_L2 = "Unauthorized/Invalid api key"
+
+_SECOND = 1_000_000_000
+
+
+class Gate:
+    """Lets members through."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    async def member(self, request: web.Request) -> Member:
+        """Who signed this request; raises `Refused`. The path is signed without its query."""
+        known = self._venue.members.verifier(request.headers.get(auth.API_KEY, ""))
+        if known is None:
+            raise Refused(401, NO_L2)
+        member, verifier = known
+        body = await request.read()
+        path = request.rel_url.raw_path
+        if verifier.accepts(request.headers, method=request.method, path=path, body=body) and self._timely(request):
+            return member
+        raise Refused(401, NO_L2)
+
+    def owner(self, request: web.Request) -> Address:
+        """Whose key signed the L1 headers; raises `Refused`."""
+        owner = l1_account(request.headers)
+        if owner is None or not self._timely(request):
+            raise Refused(401, NO_L1)
+        return owner
+
+    def _timely(self, request: web.Request) -> bool:
+        """The timestamp is a whole number of seconds: the signature over it was checked first."""
+        tolerance = self._venue.tolerance
+        if tolerance is None:
+            return True
+        stated = Instant(int(request.headers[auth.TIMESTAMP]) * _SECOND)
+        return abs(self._venue.now() - stated) <= tolerance
+
+
+class ApiKeys:
+    """The routes under `/auth`."""
+
+    def __init__(self, venue: Venue, gate: Gate) -> None:
+        self._venue = venue
+        self._gate = gate
+
+    def routes(self) -> Routes:
+        return [
+            web.post("/auth/api-key", self.create),
+            web.get("/auth/derive-api-key", self.derive),
+            web.get("/auth/api-keys", self.list),
+            web.delete("/auth/api-key", self.delete),
+            web.get("/auth/ban-status/closed-only", self.closed_only),
+        ]
+
+    async def create(self, request: web.Request) -> web.Response:
+        made = self._venue.members.create_key(self._gate.owner(request), _nonce(request))
+        if made is None:
+            raise Refused(400, "Could not create api key")
+        return reply(_shown(made))
+
+    async def derive(self, request: web.Request) -> web.Response:
+        known = self._venue.members.derive_key(self._gate.owner(request), _nonce(request))
+        if known is None:
+            raise Refused(400, "Could not derive api key!")
+        return reply(_shown(known))
+
+    async def list(self, request: web.Request) -> web.Response:
+        member = await self._gate.member(request)
+        return reply({"apiKeys": self._venue.members.keys(member.owner)})
+
+    async def delete(self, request: web.Request) -> web.Response:
+        self._venue.members.delete_key(await self._gate.member(request))
+        return reply("OK")
+
+    async def closed_only(self, request: web.Request) -> web.Response:
+        member = await self._gate.member(request)
+        accounts = self._venue.members.accounts(member.owner)
+        found = {self._venue.restrictions.get(account, Restriction.NONE) for account in accounts}
+        return reply({"closed_only": Restriction.CLOSED_ONLY in found})
+
+
+def _nonce(request: web.Request) -> int:
+    return int(request.headers.get(auth.NONCE, "0"))
+
+
+def _shown(credentials: Credentials) -> Json:
+    return {
+        "apiKey": credentials.api_key,
+        "secret": credentials.secret,
+        "passphrase": credentials.passphrase,
+    }

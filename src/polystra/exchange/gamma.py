@@ -1,0 +1,153 @@
+"""The catalogue by slug and in pages (`PROTOCOL.md` B.8), and the relayer's word on whether a wallet exists."""
+
+from collections.abc import Callable, Iterable
+
+from aiohttp import web
+
+from polystra.core.ids import MarketId
+from polystra.edge.polymarket.addresses import InvalidAddress, address
+from polystra.exchange.catalogue import Entry, event_form, market_form
+from polystra.exchange.listings import Listing
+from polystra.exchange.replies import Refused, Routes, reply
+from polystra.exchange.venue import Venue
+from polystra.exchange.wire import Json, Top, top_of
+
+MOST_ROWS = 100
+ROWS = 20
+
+MAX_AGE = 300
+"""Seconds for which Gamma's best prices stay as they are."""
+
+_Form = Callable[[Entry], Json]
+
+
+class Gamma:
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self._tops: dict[MarketId, tuple[int, Top]] = {}
+
+    def routes(self) -> Routes:
+        return [
+            web.get("/markets", self.markets),
+            web.get("/markets/keyset", self.market_pages),
+            web.get("/markets/slug/{slug}", self.market),
+            web.get("/events", self.events),
+            web.get("/events/keyset", self.event_pages),
+            web.get("/events/slug/{slug}", self.event),
+        ]
+
+    async def market(self, request: web.Request) -> web.Response:
+        return self._one(request, market_form)
+
+    async def event(self, request: web.Request) -> web.Response:
+        return self._one(request, event_form)
+
+    async def markets(self, request: web.Request) -> web.Response:
+        return self._some(request, market_form)
+
+    async def events(self, request: web.Request) -> web.Response:
+        return self._some(request, event_form)
+
+    async def market_pages(self, request: web.Request) -> web.Response:
+        return self._pages(request, market_form, "markets")
+
+    async def event_pages(self, request: web.Request) -> web.Response:
+        return self._pages(request, event_form, "events")
+
+    # --- which
+
+    def _one(self, request: web.Request, form: _Form) -> web.Response:
+        slug = request.match_info["slug"]
+        found = next((listing for listing in self._listed() if listing.slug == slug), None)
+        if found is None:
+            return _cached({"type": "not found error", "error": "slug not found"}, 404)
+        return _cached(form(self._entry(found)))
+
+    def _some(self, request: web.Request, form: _Form) -> web.Response:
+        offset = _number(request, "offset", 0)
+        found = self._asked(request)[offset : offset + min(_number(request, "limit", ROWS), MOST_ROWS)]
+        return _cached([form(entry) for entry in found])
+
+    def _pages(self, request: web.Request, form: _Form, name: str) -> web.Response:
+        if "offset" in request.query:
+            raise Refused(422, "offset is not allowed on keyset endpoints")
+        limit = min(_number(request, "limit", ROWS), MOST_ROWS)
+        after = _number(request, "after_cursor", -1)
+        found = [entry for entry in self._asked(request) if entry.listing.number > after]
+        body: Json = {name: [form(entry) for entry in found[:limit]]}
+        if len(found) > limit:
+            body["next_cursor"] = str(found[limit - 1].listing.number)
+        return _cached(body)
+
+    def _asked(self, request: web.Request) -> list[Entry]:
+        """By slug, condition and token where given, in the order of ids; open ones unless closed are asked for."""
+        query = request.query
+        closed = query.get("closed", "false") == "true"
+        slugs, markets, tokens = (query.getall(name, []) for name in ("slug", "condition_ids", "clob_token_ids"))
+        found = [
+            self._entry(listing)
+            for listing in sorted(self._listed(), key=lambda listing: listing.number)
+            if (not slugs or listing.slug in slugs)
+            and (not markets or listing.facts.id in markets)
+            and (not tokens or {listing.facts.up_token, listing.facts.down_token} & set(tokens))
+        ]
+        return [entry for entry in found if entry.closed is closed]
+
+    def _listed(self) -> Iterable[Listing]:
+        now = self._venue.now()
+        return (listing for listing in self._venue.listings.values() if listing.listed_at <= now)
+
+    # --- what of it
+
+    def _entry(self, listing: Listing) -> Entry:
+        venue, facts = self._venue, listing.facts
+        book = venue.current().book(facts.id)
+        closed_at = venue.closed_at.get(facts.id)
+        return Entry(
+            listing=listing,
+            top=self._top(facts.id, top_of(book)),
+            tick=book.tick,
+            accepting=closed_at is None and venue.now() >= facts.accepts_from,
+            closed_at=closed_at,
+            up_payout=venue.payouts.get(facts.id),
+        )
+
+    def _top(self, market: MarketId, fresh: Top) -> Top:
+        """As it was when first asked for in this span of time."""
+        span = self._venue.now() // (MAX_AGE * 1_000_000_000)
+        known = self._tops.get(market)
+        if known is None or known[0] != span:
+            known = self._tops[market] = (span, fresh)
+        return known[1]
+
+
+class Relayer:
+    """Says which wallets exist; nothing is relayed."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    def routes(self) -> Routes:
+        return [web.get("/deployed", self.deployed)]
+
+    async def deployed(self, request: web.Request) -> web.Response:
+        try:
+            wallet = address(request.query.get("address", ""))
+        except InvalidAddress:
+            raise Refused(400, "invalid address") from None
+        return reply({"deployed": self._venue.members.is_wallet(wallet)})
+
+
+def _number(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise Refused(422, f"{name} must be a number")
+    return int(text)
+
+
+def _cached(body: object, http: int = 200) -> web.Response:
+    response = reply(body, http)
+    response.headers["Cache-Control"] = f"public, max-age={MAX_AGE}"
+    return response

@@ -1,0 +1,118 @@
+"""Who trades here: the accounts that keys own, and the API keys given out for them.
+
+An *owner* is the account of a private key. It trades from that account itself (signature type 0) or from a wallet
+contract that it owns (1 to 3); which contract that is, the chain knows and here `open_wallet` says. API keys belong to
+owners. They are made from a seed, so that a venue started again gives out the same ones.
+"""
+
+import base64
+import hashlib
+import hmac
+
+from msgspec import Struct
+
+from polystra.edge.polymarket.addresses import Address
+from polystra.edge.polymarket.auth import Credentials, RequestVerifier
+from polystra.edge.polymarket.wallet import SignatureType
+from polystra.sim.records import Account
+
+
+class Member(Struct, frozen=True, gc=False):
+    """Somebody who proved an API key."""
+
+    owner: Address
+    api_key: str
+
+
+class Members:
+    """Mutable."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed.encode()
+        self._wallets: dict[Address, dict[SignatureType, Address]] = {}
+        self._owners: dict[Account, Address] = {}
+        self._keys: dict[tuple[Address, int], Credentials] = {}
+        self._members: dict[str, tuple[Member, RequestVerifier, Credentials]] = {}
+
+    # --- accounts
+
+    def open_wallet(self, owner: Address, kind: SignatureType, wallet: Address) -> Account:
+        """The account of a wallet; type 0 is the owner's own. Raises ValueError where that contradicts the past."""
+        account = Account(wallet)
+        known = self._wallets.setdefault(owner, {}).setdefault(kind, wallet)
+        if known != wallet or self._owners.setdefault(account, owner) != owner:
+            raise ValueError(
+                f"wallet {wallet} of type {kind:d} for {owner}: it, or the owner's wallet, is known already"
+            )
+        if (kind is SignatureType.EOA) is not (wallet == owner):
+            raise ValueError(f"wallet {wallet} of type {kind:d} for {owner}: the owner's own account is type 0")
+        return account
+
+    def account(self, owner: Address, kind: SignatureType) -> Account | None:
+        """What an owner trades from with this signature type; None for a wallet nobody opened."""
+        if kind is SignatureType.EOA:
+            return self.open_wallet(owner, kind, owner)
+        wallet = self._wallets.get(owner, {}).get(kind)
+        return None if wallet is None else Account(wallet)
+
+    def accounts(self, owner: Address) -> tuple[Account, ...]:
+        """All accounts of an owner, its own first."""
+        own = Account(owner)
+        others = (Account(wallet) for wallet in self._wallets.get(owner, {}).values())
+        return (own, *(account for account in others if account != own))
+
+    def owner(self, account: Account) -> Address | None:
+        return self._owners.get(account)
+
+    def is_wallet(self, wallet: Address) -> bool:
+        return Account(wallet) in self._owners
+
+    # --- API keys
+
+    def create_key(self, owner: Address, nonce: int) -> Credentials | None:
+        """None when there is one for this nonce already."""
+        if (owner, nonce) in self._keys:
+            return None
+        credentials = self._keys[owner, nonce] = self._made(owner, nonce)
+        member = Member(owner, credentials.api_key)
+        self._members[member.api_key] = (member, RequestVerifier(credentials, owner), credentials)
+        return credentials
+
+    def derive_key(self, owner: Address, nonce: int) -> Credentials | None:
+        """None when it was never created."""
+        return self._keys.get((owner, nonce))
+
+    def delete_key(self, member: Member) -> None:
+        self._members.pop(member.api_key, None)
+        self._keys = {who: held for who, held in self._keys.items() if held.api_key != member.api_key}
+
+    def keys(self, owner: Address) -> list[str]:
+        return [held.api_key for (who, _), held in self._keys.items() if who == owner]
+
+    def verifier(self, api_key: str) -> tuple[Member, RequestVerifier] | None:
+        known = self._members.get(api_key)
+        return None if known is None else known[:2]
+
+    def identified(self, api_key: str, secret: str, passphrase: str) -> Member | None:
+        """Who shows whole credentials, as the user stream asks for."""
+        known = self._members.get(api_key)
+        if known is None:
+            return None
+        member, _, held = known
+        fits = _same(secret, held.secret) & _same(passphrase, held.passphrase)
+        return member if fits else None
+
+    def _made(self, owner: Address, nonce: int) -> Credentials:
+        def drawn(what: str) -> bytes:
+            return hmac.digest(self._seed, f"{what} {owner} {nonce}".encode(), hashlib.sha256)
+
+        name = drawn("key").hex()
+        return Credentials(
+            api_key=f"{name[:8]}-{name[8:12]}-{name[12:16]}-{name[16:20]}-{name[20:32]}",
+            secret=base64.urlsafe_b64encode(drawn("secret")).decode(),
+            passphrase=drawn("passphrase").hex(),
+        )
+
+
+def _same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "backslashreplace"), expected.encode())

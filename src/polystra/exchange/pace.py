@@ -1,0 +1,73 @@
+"""How the venue's time passes: with the wall clock, or only when it is told to."""
+
+import asyncio
+
+from polystra.core.units import Instant
+from polystra.exchange.venue import Venue
+
+
+class SteppedClock:
+    """Stands still until it is moved."""
+
+    def __init__(self, start: Instant) -> None:
+        self._now = start
+
+    def now(self) -> Instant:
+        return self._now
+
+    def move_to(self, instant: Instant) -> None:
+        """Raises ValueError for a moment that is over."""
+        if instant < self._now:
+            raise ValueError(f"to {instant}: the venue is at {self._now} already, time does not go back")
+        self._now = instant
+
+
+class WallPace:
+    """Wakes the venue whenever something is due. To be made on its event loop."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self._loop = asyncio.get_running_loop()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._due: Instant | None = None
+        venue.on_due = self._set
+        self._set()
+
+    def stop(self) -> None:
+        self._venue.on_due = lambda: None
+        self._cancel()
+
+    def _set(self) -> None:
+        due = self._venue.next_due()
+        if due == self._due:
+            return
+        self._cancel()
+        if due is not None:
+            self._due = due
+            self._alarm = self._loop.call_later(max(0, due - self._venue.now()) / 1e9, self._wake)
+
+    def _cancel(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._due = None
+
+    def _wake(self) -> None:
+        self._alarm = self._due = None
+        self._venue.advance()
+        self._set()
+
+
+class SteppedPace:
+    """Moves the venue's clock; what falls due on the way happens at its own moment."""
+
+    def __init__(self, venue: Venue, clock: SteppedClock) -> None:
+        self._venue = venue
+        self._clock = clock
+
+    def move_to(self, instant: Instant) -> None:
+        """Raises ValueError for a moment that is over."""
+        self._clock.move_to(instant)
+        self._venue.advance()
+
+    def stop(self) -> None:
+        """Nothing runs by itself."""

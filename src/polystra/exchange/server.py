@@ -1,0 +1,91 @@
+"""Puts a venue on one port. The CLOB is at the root, because its clients sign the path; the others stand beside it."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+from msgspec import Struct
+
+from polystra.exchange.account import Accounts
+from polystra.exchange.auth import ApiKeys, Gate
+from polystra.exchange.control import CONTROL, Control, local_only
+from polystra.exchange.faults import Faults
+from polystra.exchange.gamma import Gamma, Relayer
+from polystra.exchange.markets import Markets
+from polystra.exchange.orders import Orders
+from polystra.exchange.pace import SteppedClock, SteppedPace, WallPace
+from polystra.exchange.replies import faulty, refusals
+from polystra.exchange.streams import MarketStream, UserStream
+from polystra.exchange.venue import Venue
+
+_GAMMA = "/gamma"
+_RELAYER = "/relayer"
+_SHUTDOWN = 1.0
+"""Seconds that open requests have to end."""
+
+
+class Endpoints(Struct, frozen=True, kw_only=True):
+    """Where clients find the services."""
+
+    clob: str
+    market_ws: str
+    user_ws: str
+    gamma: str
+    relayer: str
+    control: str
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    venue: Venue,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    faults: Faults | None = None,
+    stepped: SteppedClock | None = None,
+) -> AsyncIterator[Endpoints]:
+    """Serves until the block ends; port 0 takes a free one. With `stepped`, which must be the venue's clock, time moves
+    only by `/control/time`; without it the venue wakes by the wall clock."""
+    pace = SteppedPace(venue, stepped) if stepped is not None else WallPace(venue)
+    runner = web.AppRunner(_application(venue, faults or Faults(), pace), access_log=None, shutdown_timeout=_SHUTDOWN)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield _endpoints(host, runner.addresses[0][1])
+    finally:
+        pace.stop()
+        await runner.cleanup()
+
+
+def _application(venue: Venue, faults: Faults, pace: WallPace | SteppedPace) -> web.Application:
+    gate = Gate(venue)
+    market, user = MarketStream(venue, faults), UserStream(venue, faults)
+    clob = web.Application(middlewares=[faulty(venue, faults, spared=CONTROL), refusals])
+    for area in (Markets(venue), ApiKeys(venue, gate), Orders(venue, gate), Accounts(venue, gate), market, user):
+        clob.add_routes(area.routes())
+    control = web.Application(middlewares=[local_only])
+    control.add_routes(Control(venue, faults, pace).routes())
+    clob.add_subapp(CONTROL, control)
+    for prefix, other in ((_GAMMA, Gamma(venue)), (_RELAYER, Relayer(venue))):
+        service = web.Application()
+        service.add_routes(other.routes())
+        clob.add_subapp(prefix, service)
+
+    async def close_streams(_: web.Application) -> None:
+        market.close_all()
+        user.close_all()
+
+    clob.on_shutdown.append(close_streams)
+    return clob
+
+
+def _endpoints(host: str, port: int) -> Endpoints:
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return Endpoints(
+        clob=f"http://{place}",
+        market_ws=f"ws://{place}/ws/market",
+        user_ws=f"ws://{place}/ws/user",
+        gamma=f"http://{place}{_GAMMA}",
+        relayer=f"http://{place}{_RELAYER}",
+        control=f"http://{place}{CONTROL}",
+    )
