@@ -14,7 +14,7 @@ from polystra.core.account import Account
 from polystra.core.desk import Desk
 from polystra.core.errors import ContradictoryFacts
 from polystra.core.ids import MarketId, OrderId
-from polystra.core.markets import Market, PriceSource, Series
+from polystra.core.markets import Market, Series
 from polystra.core.orders import Heard, Order, OrderState
 from polystra.core.readings import Readings
 from polystra.core.reconcile import RECENT, CashDrift, Finding, LiveThere, MissingThere, ShareDrift, UnknownToUs
@@ -24,7 +24,6 @@ from polystra.core.treasury import Treasury
 from polystra.core.underlying import Underlying
 from polystra.core.units import Instant, Usd
 from polystra.core.view import Surroundings
-
 
 _DOUBTS = {
     ev.OrderOutcomeUnknown: Heard.NO_ANSWER,
@@ -212,7 +211,7 @@ class Knowledge:
         return event.source is market.settlement and event.stamped_at == market.start
 
     def _candle_closed(self, event: ev.CandleClosed) -> None:
-        self.underlying.add_candle(event)
+        self.underlying.add_candle(event.asset, event.candle)
         self._stir_all(event.asset)
 
     def _history_loaded(self, event: ev.HistoryLoaded) -> None:
@@ -220,13 +219,7 @@ class Knowledge:
         if desk is None:
             return
         desk.minutes.backfill(event.own_prices)
-        asset = desk.market.series.asset
-        for price in event.prices:
-            self.underlying.add(price)
-        for candle in event.candles:
-            self.underlying.add_candle(
-                ev.CandleClosed(at=event.at, asset=asset, source=PriceSource.BINANCE_CANDLE, candle=candle)
-            )
+        self.underlying.add_history(desk.market.series.asset, event)
         self._stir(event.market, forced=True)
 
     def _history_failed(self, event: ev.HistoryFailed) -> None:

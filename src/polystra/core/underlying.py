@@ -1,8 +1,8 @@
 """Keeps what we heard of each asset's price, and finds a market's strike in it."""
 
-from polystra.core.events import Candle, CandleClosed, PricePrinted
+from polystra.core.events import Candle, HistoryLoaded, PricePrinted
 from polystra.core.markets import Market, PriceSource
-from polystra.core.prices import Candles, PriceSeries
+from polystra.core.prices import MINUTE, Candles, PriceSeries
 from polystra.core.units import Instant, Nanos
 from polystra.core.view import Reference
 
@@ -17,8 +17,17 @@ class Underlying:
     def add(self, event: PricePrinted) -> None:
         self._series.setdefault((event.asset, event.source), PriceSeries()).add(event)
 
-    def add_candle(self, event: CandleClosed) -> None:
-        self._candles.setdefault(event.asset, Candles()).add(event.candle)
+    def add_candle(self, asset: str, candle: Candle) -> None:
+        """One-minute candles alone: those of another length are another series, which no signal reads."""
+        if candle.length == MINUTE:
+            self._candles.setdefault(asset, Candles()).add(candle)
+
+    def add_history(self, asset: str, history: HistoryLoaded) -> None:
+        """What happened before we followed."""
+        for price in history.prices:
+            self.add(price)
+        for candle in history.candles:
+            self.add_candle(asset, candle)
 
     def candles(self, asset: str) -> tuple[Candle, ...]:
         return self._candles[asset].closed if asset in self._candles else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from polystra.core.events import Candle, CandleClosed, PricePrinted
+from polystra.core.events import Candle, PricePrinted
 from polystra.core.markets import PriceSource
 from polystra.core.prices import MINUTE
 from polystra.core.underlying import Underlying
@@ -81,6 +81,7 @@ def test_assets_are_kept_apart() -> None:
 def test_candles_are_kept_by_asset() -> None:
     known = Underlying()
     one = Candle(opened_at=NOON, length=MINUTE, open=1, high=2, low=1, close=2, volume=5)
-    known.add_candle(CandleClosed(at=NOON, asset="BTC", source=PriceSource.BINANCE_CANDLE, candle=one))
-    assert known.candles("BTC") == (one,)
+    known.add_candle("BTC", one)
+    known.add_candle("BTC", replace(one, opened_at=NOON + MINUTE, length=15 * MINUTE))
+    assert known.candles("BTC") == (one,), "fifteen minutes are another series"
     assert known.candles("ETH") == ()
