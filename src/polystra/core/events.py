@@ -378,37 +378,13 @@ class Woke(Event, frozen=True, kw_only=True):
     """The alarm the engine asked for."""
 
 
+# fmt: off
 AnyEvent: TypeAlias = (
-    MarketListed
-    | BookSnapshot
-    | BookChanged
-    | BestQuoted
-    | TradePrinted
-    | TickSizeChanged
-    | MarketClosed
-    | MarketResolved
-    | PricePrinted
-    | CandleClosed
-    | HistoryLoaded
-    | HistoryFailed
-    | OrderAccepted
-    | OrderRefused
-    | OrderOutcomeUnknown
-    | OrderNotSent
-    | OrderFilled
-    | OrderCancelled
-    | OrderExpired
-    | CancelRefused
-    | CancelOutcomeUnknown
-    | OrderReported
-    | OrderNotFound
-    | SnapshotTaken
-    | SnapshotFailed
-    | LedgerLoaded
-    | Started
-    | StreamLost
-    | StreamRestored
-    | TradingStateSet
-    | Woke
+    MarketListed | BookSnapshot | BookChanged | BestQuoted | TradePrinted | TickSizeChanged | MarketClosed | MarketResolved
+    | PricePrinted | CandleClosed | HistoryLoaded | HistoryFailed
+    | OrderAccepted | OrderRefused | OrderOutcomeUnknown | OrderNotSent | OrderFilled | OrderCancelled | OrderExpired
+    | CancelRefused | CancelOutcomeUnknown | OrderReported | OrderNotFound
+    | SnapshotTaken | SnapshotFailed | LedgerLoaded | Started | StreamLost | StreamRestored | TradingStateSet | Woke
 )
+# fmt: on
 """The closed list that the journal decodes and the engine dispatches on; a test holds it equal to both."""
