@@ -380,7 +380,8 @@ class Woke(Event, frozen=True, kw_only=True):
 
 # fmt: off
 AnyEvent: TypeAlias = (
-    MarketListed | BookSnapshot | BookChanged | BestQuoted | TradePrinted | TickSizeChanged | MarketClosed | MarketResolved
+    MarketListed | BookSnapshot | BookChanged | BestQuoted | TradePrinted | TickSizeChanged
+    | MarketClosed | MarketResolved
     | PricePrinted | CandleClosed | HistoryLoaded | HistoryFailed
     | OrderAccepted | OrderRefused | OrderOutcomeUnknown | OrderNotSent | OrderFilled | OrderCancelled | OrderExpired
     | CancelRefused | CancelOutcomeUnknown | OrderReported | OrderNotFound
