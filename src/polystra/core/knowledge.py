@@ -59,7 +59,11 @@ class Knowledge:
         self._strategies = dict(strategies)
         self._guardian = guardian
         self._told: set[Finding] = set()
-        self.on: dict[type, Callable[[Any], None]] = {
+        self.on = self._methods()
+
+    def _methods(self) -> dict[type, Callable[[Any], None]]:
+        """Which method learns which kind of event."""
+        return {
             ev.MarketListed: self._market_listed,
             ev.BookSnapshot: self._book_snapshot,
             ev.BookChanged: self._book_changed,
