@@ -21,9 +21,10 @@ from polystra.app.inbox import Inbox
 from polystra.app.outbox import OrderNames, Outbox
 from polystra.app.paper_signer import PaperSigner
 from polystra.app.runtime import run
-from polystra.app.session import EXCHANGE_LOG, Trader, build_engine, world_rules
+from polystra.app.session import EXCHANGE_LOG, Trader, build_engine
 from polystra.app.settings import demo_settings
 from polystra.app.world import TRADER, World
+from polystra.app.world_rules import world_rules
 from polystra.core.commands import PlaceOrder
 from polystra.core.engine import NOTHING, Engine, Step
 from polystra.core.events import AnyEvent

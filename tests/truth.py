@@ -16,9 +16,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from polystra.app.exchange_log import ExchangeLog
-from polystra.app.session import LEDGER, Trader, world_rules
+from polystra.app.session import LEDGER, Trader
 from polystra.app.settings import Settings
-from polystra.app.world import TRADER, World, WorldRules
+from polystra.app.world import TRADER, World
+from polystra.app.world_rules import WorldRules, world_rules
 from polystra.core.commands import PlaceOrder
 from polystra.core.engine import Step
 from polystra.core.events import AnyEvent, BookSnapshot, TradePrinted
@@ -64,6 +65,11 @@ def window(number: int = 0, fees: FeeSchedule | None = CRYPTO_FEES, **changes: A
         "generation": Generation.CLOB_V2,
     }
     return Market(**(facts | changes))
+
+
+def as_listed(market: Market) -> Market:
+    """The market as the world lists it: with what is assumed about the venue beside its own assumptions."""
+    return replace(market, assumptions=market.assumptions + world_rules(Settings(), 1).assumptions)
 
 
 def levels(text: str) -> tuple[tuple[Price, Shares], ...]:

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from polystra.app.exchange_log import ExchangeLog
-from polystra.app.session import Trader, world_rules
+from polystra.app.session import Trader
 from polystra.app.settings import Settings
 from polystra.app.world import World
+from polystra.app.world_rules import world_rules
 from polystra.core.markets import Market
 from polystra.core.terms import Side
 from polystra.edge.tapes.format import TapeEvent, TapeFile

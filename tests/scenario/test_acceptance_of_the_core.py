@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polystra.app.world import TRADER, WorldRules
+from polystra.app.world import TRADER
+from polystra.app.world_rules import WorldRules
 from polystra.core import notes as nt
 from polystra.core.commands import TakeSnapshot
 from polystra.core.fees import FeeSchedule

@@ -83,10 +83,10 @@ def test_recordings_that_overlap_are_played_side_by_side_in_the_order_of_time(ex
     client.until(0)
     client.follow(first)
     client.until(235)
-    (opened,) = [event for event in client.heard if isinstance(event, ev.MarketListed) and event.market == first]
+    (opened,) = [event for event in client.heard if isinstance(event, ev.MarketListed) and event.market.id == first.id]
     assert opened.at == START - seconds(6)
     client.until(241)
-    (listed,) = [event for event in client.heard if isinstance(event, ev.MarketListed) and event.market == second]
+    (listed,) = [event for event in client.heard if isinstance(event, ev.MarketListed) and event.market.id == second.id]
     assert listed.at == second.start - seconds(61)
     client.follow(second)
     client.until(300)

@@ -12,7 +12,7 @@ from polystra.core.units import Instant, seconds, shares, usd
 from polystra.edge.store.journal import digest, read_journal
 from polystra.edge.tapes.format import TapeFile
 from polystra.sim.latency import Delays, fixed
-from tests.truth import START, Stage, after, book, scripted, steady, tape_file, window, wish
+from tests.truth import START, Stage, after, as_listed, book, scripted, steady, tape_file, window, wish
 from tests.world_cases import Client, of
 
 QUIET = "0.50x500", "0.52x500"
@@ -50,7 +50,7 @@ def test_a_second_trader_is_told_the_markets_and_none_of_the_firsts_mail(exchang
     assert accounts(first) == []
     second = Client(world, first=100)
     second.until(60)
-    assert second.heard == [ev.MarketListed(at=after(11.5), market=market)]
+    assert second.heard == [ev.MarketListed(at=after(11.5), market=as_listed(market))]
     assert [order.id for order in world.truth().orders] == [first.names.theirs(OrderId(2))], "what left has arrived"
 
 
@@ -117,7 +117,7 @@ def test_a_window_that_ended_while_nobody_traded_is_told_to_have_ended(exchange_
     assert second.heard == [
         ev.MarketClosed(at=after(450), market=markets[0].id),
         ev.MarketResolved(at=after(450), market=markets[0].id, payout=quiet(markets[0]).payout),  # type: ignore[arg-type]
-        ev.MarketListed(at=after(450), market=markets[1]),
+        ev.MarketListed(at=after(450), market=as_listed(markets[1])),
     ]
 
 

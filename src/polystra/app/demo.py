@@ -16,9 +16,10 @@ from polystra.app.recordings import RECORDINGS, digest_of, examine, keep
 from polystra.app.replay import ReplayResult, replay
 from polystra.app.report import Report, report_of
 from polystra.app.runtime import Listener, silent
-from polystra.app.session import EXCHANGE_LOG, LEDGER, Trader, world_rules
+from polystra.app.session import EXCHANGE_LOG, LEDGER, Trader
 from polystra.app.settings import Settings
 from polystra.app.world import World
+from polystra.app.world_rules import world_rules
 from polystra.core.errors import PolystraError
 from polystra.edge.clock import stopwatch
 from polystra.edge.store.journal import digest

@@ -10,39 +10,20 @@ from polystra.app.outbox import OrderNames, Outbox
 from polystra.app.paper_signer import PaperSigner
 from polystra.app.runtime import Listener, run, silent
 from polystra.app.settings import Settings, strategy_digest
-from polystra.app.world import TRADER, World, WorldRules
+from polystra.app.world import TRADER, World
 from polystra.core.engine import Engine
 from polystra.core.markets import Series
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.strategy import Strategy
-from polystra.core.units import Nanos, seconds, usd
 from polystra.edge.clock import WallClock
 from polystra.edge.store.db import open_database
 from polystra.edge.store.durability import Durability
 from polystra.edge.store.journal import Journal, JournalHead, digest
 from polystra.edge.store.ledger import Ledger
 from polystra.edge.store.migrations import migrate
-from polystra.sim.latency import Delays, Span
 
 LEDGER = "ledger.sqlite"
 EXCHANGE_LOG = "exchange.jsonl"
-
-
-def world_rules(settings: Settings, seed: int) -> WorldRules:
-    """The simulated venue that these settings ask for."""
-    own = settings.simulation
-    return WorldRules(
-        seed=seed,
-        starting_cash=usd(own.starting_cash_usd),
-        delays=Delays(
-            submit=_span(own.order_latency_ms),
-            answer=_span(own.answer_latency_ms),
-            user=_span(own.stream_latency_ms),
-            market=_span(own.stream_latency_ms),
-        ),
-        taker_hold=_milliseconds(own.taker_hold_ms),
-        resolve_after=seconds(own.resolve_after_seconds),
-    )
 
 
 def build_engine(settings: Settings, series: Iterable[Series], strategy: Strategy | None = None) -> Engine:
@@ -106,12 +87,3 @@ class Trader:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def _milliseconds(count: float) -> Nanos:
-    return seconds(count / 1_000)
-
-
-def _span(bounds: tuple[float, float]) -> Span:
-    low, high = bounds
-    return Span(_milliseconds(low), _milliseconds(high))

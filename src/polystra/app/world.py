@@ -11,28 +11,28 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
-from msgspec import Struct
+from msgspec.structs import replace
 
 from polystra.app.exchange_log import ExchangeLog
 from polystra.app.inbox import Inbox
 from polystra.app.outbox import OrderNames
 from polystra.app.tape_player import TapePlayer
 from polystra.app.translation import answer_events, background, fill_event, market_facts, public_event, user_event
+from polystra.app.world_rules import WorldRules
 from polystra.core import commands as cm
 from polystra.core import events as ev
 from polystra.core.ids import MarketId, OrderId, VenueOrderId
 from polystra.core.markets import Market
 from polystra.core.prices import MINUTE
 from polystra.core.terms import Liquidity, Outcome, Side
-from polystra.core.units import Instant, Nanos, Price, Shares, Usd, seconds
+from polystra.core.units import Instant, Price, Shares, Usd, seconds
 from polystra.edge.polymarket.amounts import amounts_of
 from polystra.edge.ready import Ready
 from polystra.edge.tapes.format import Tape, TapeFile
 from polystra.sim import messages as sim
 from polystra.sim.exchange import Exchange
-from polystra.sim.latency import Delays, Latency
+from polystra.sim.latency import Latency
 from polystra.sim.records import Account, Truth
-from polystra.sim.rules import Rules
 
 TRADER = Account("0x7e57000000000000000000000000000000007e57")
 """The wallet of simulated runs. Nobody has its key."""
@@ -44,17 +44,6 @@ EVER = Instant(0)
 
 OVERLAP = seconds(300)
 """How far a reading of trades reaches back; far longer than a trade takes to its last stage."""
-
-
-class WorldRules(Struct, frozen=True, kw_only=True):
-    """What the world is made of besides the recordings; times in nanoseconds."""
-
-    seed: int
-    starting_cash: Usd
-    delays: Delays
-    taker_hold: Nanos
-    resolve_after: Nanos
-    exchange: Rules = Rules()
 
 
 class VirtualClock:
@@ -234,7 +223,7 @@ class World:
             self._ask(sim.Publish(market=event.market))
 
     def _open(self, tape: Tape, now: Instant) -> None:
-        market = tape.market
+        market = replace(tape.market, assumptions=tape.market.assumptions + self._rules.assumptions)
         self._markets[market.id] = market
         self._ask(sim.ListMarket(market=market_facts(market, self._rules.taker_hold)))
         self._tell(self._latency.market(now), ev.MarketListed(at=Instant(0), market=market))

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polystra.app.session import world_rules
 from polystra.app.settings import (
     BadSettings,
     Settings,
@@ -16,6 +15,7 @@ from polystra.app.settings import (
     stored_settings,
     strategy_digest,
 )
+from polystra.app.world_rules import world_rules
 from polystra.core.risk import Limits
 from polystra.core.rules import Rules
 from polystra.core.sizing import StakeRules
