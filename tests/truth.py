@@ -6,6 +6,7 @@ database with plain SQL and shares no code with the project's own.
 """
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from polystra.app.exchange_log import ExchangeLog
-from polystra.app.session import LEDGER, Trader
+from polystra.app.session import EXCHANGE_LOG, LEDGER, Trader
 from polystra.app.settings import Settings
 from polystra.app.world import TRADER, World
 from polystra.app.world_rules import WorldRules, world_rules
@@ -190,6 +191,11 @@ class Outcomes:
     def held(self, market: Market, outcome: Outcome) -> Shares:
         return self.truth.account(TRADER).of(market.token(outcome))
 
+    def asked(self) -> set[str]:
+        """The kinds of everything that was ever asked of the exchange, from its own log."""
+        lines = (self.folder / EXCHANGE_LOG).read_text(encoding="utf-8").splitlines()
+        return {line["asked"]["type"] for line in map(json.loads, lines) if "asked" in line}
+
     def sql(self, question: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Asks the ledger's file in plain SQL."""
         connection = sqlite3.connect(self.folder / LEDGER)
@@ -277,8 +283,8 @@ class Stage:
         rules = world_rules(self.settings, seed)
         return replace(rules, **({"delays": NO_DELAY} if instant else {}), **changes)
 
-    def world(self, files: Sequence[TapeFile], rules: WorldRules | None = None) -> Observed:
-        return Observed(rules or self.rules(), files, ExchangeLog(None))
+    def world(self, files: Sequence[TapeFile], rules: WorldRules | None = None, log: Path | None = None) -> Observed:
+        return Observed(rules or self.rules(), files, ExchangeLog(log))
 
     def play(
         self,
@@ -290,7 +296,7 @@ class Stage:
         look: Callable[[Observed], None] | None = None,
     ) -> Outcomes:
         """One life, from the first row to the end of the world; `look` sees the exchange whenever something happens."""
-        world = self.world(files, rules)
+        world = self.world(files, rules, self.folder / EXCHANGE_LOG)
         world.look = look
         steps: list[tuple[AnyEvent, Step]] = []
 
@@ -299,6 +305,7 @@ class Stage:
 
         with Trader(self.folder, settings or self.settings, seed=1, strategy=strategy) as trader:
             asyncio.run(trader.trade(world, {file.market.series for file in files}, tell))
+        world.end()
         return Outcomes(world, self.folder, steps)
 
 

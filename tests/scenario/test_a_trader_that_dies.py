@@ -9,6 +9,7 @@ import asyncio
 import random
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,16 @@ from hypothesis import strategies as st
 from polystra.app.exchange_log import ExchangeLog
 from polystra.app.session import Trader
 from polystra.app.world import TRADER, World
+from polystra.core.commands import PlaceOrder
 from polystra.core.engine import Step
 from polystra.core.events import AnyEvent
 from polystra.core.notes import AnyNote
 from polystra.core.strategy import ExitPolicy, StopPolicy
-from polystra.core.terms import Outcome, Side
+from polystra.core.terms import Outcome, Purpose, Side
 from polystra.core.units import Instant, price, seconds
 from polystra.edge.ready import Ready
 from polystra.edge.store.ledger import Ledger
-from tests.truth import SERIES, Outcomes, Stage, book, scripted, tape_file, window, wish
+from tests.truth import SERIES, Outcomes, Stage, book, scripted, steady, tape_file, window, wish
 
 POINTS = ("before the intent", "after the intent", "after the bytes", "between steps")
 
@@ -150,6 +152,68 @@ def test_the_first_order_of_a_life_that_ends_there(exchange_truth: Stage, point:
     _no_intent_was_sent_twice(run)
     runs = run.sql("select count(*), count(ended_at) from runs")
     assert runs == [(2, 1)]
+
+
+@pytest.mark.spec("L1.A3", "T4.A1")
+def test_killed_right_after_an_exit_was_sent_the_order_is_known_and_there_is_one(exchange_truth: Stage) -> None:
+    """The bytes of the target leave, the process dies before any answer; the exchange takes the order.
+
+    The next life finds one live sell there, knows it for its own, and places no other.
+    """
+    market = window(0)
+    tape = tape_file(market, steady(market, "0.50x500", "0.52x200"))
+    world = exchange_truth.world([tape])
+    strategy = scripted({10.0: wish(Outcome.UP, "0.52")}, ExitPolicy(target=price("0.99")))
+    at_first = Sends(world, CommandsOf(Purpose.TARGET))
+    first = _life(exchange_truth, at_first, strategy)
+    assert at_first.struck, "the process was to die at its exit"
+    world.clock.move_to(Instant(world.clock.now() + seconds(5)))
+    sells: list[int] = []
+    world.look = lambda seen: sells.append(len(seen.selling()))
+    second = _life(exchange_truth, world, strategy)
+    run = Outcomes(world, exchange_truth.folder, [*first, *second])
+    run.agree()
+    assert sells[0] == 1, "the exchange had taken it"
+    assert max(sells) == 1
+    (exit_order,) = run.sql("select id, venue_order from orders where side = 'SELL'")
+    states = [after for (after,) in run.sql("select after from order_steps where order_id = ?", exit_order[0])]
+    assert states[:2] == ["SUBMITTING", "WORKING"], "linked, not placed again"
+
+
+class CommandsOf:
+    """Says whether a command places an order of one purpose."""
+
+    def __init__(self, purpose: Purpose) -> None:
+        self._purpose = purpose
+
+    def __call__(self, ready: Ready) -> bool:
+        command = ready.command
+        return isinstance(command, PlaceOrder) and command.terms.purpose is self._purpose
+
+
+class Sends:
+    """The world, seen by a process that dies right after the first request of a kind has left."""
+
+    def __init__(self, world: World, fatal: CommandsOf) -> None:
+        self._world = world
+        self._fatal = fatal
+        self.struck = False
+
+    def send(self, ready: Ready) -> None:
+        self._world.send(ready)
+        if self._fatal(ready):
+            self.struck = True
+            raise Killed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world, name)
+
+
+def _life(stage: Stage, world: Any, strategy: Any) -> list[tuple[AnyEvent, Step]]:
+    steps: list[tuple[AnyEvent, Step]] = []
+    with Trader(stage.folder, stage.settings, seed=1, strategy=strategy) as trader, suppress(Killed):
+        asyncio.run(trader.trade(world, {SERIES}, lambda event, step: steps.append((event, step))))
+    return steps
 
 
 def _no_intent_was_sent_twice(run: Outcomes) -> None:

@@ -1,5 +1,7 @@
 """What a position goes through, on the exchange's truth."""
 
+import pytest
+
 from polystra.core import notes as nt
 from polystra.core.strategy import ExitPolicy, StopPolicy
 from polystra.core.terms import Outcome, Side
@@ -9,6 +11,7 @@ from tests.truth import Observed, Stage, book, scripted, steady, tape_file, wind
 TARGET = ExitPolicy(target=price("0.99"), min_age=seconds(60))
 
 
+@pytest.mark.spec("S24.A1")
 def test_an_entry_held_to_a_won_settlement_is_redeemable_and_not_cash(exchange_truth: Stage) -> None:
     market = window()
     tape = tape_file(market, steady(market, "0.50x500 0.49x500", "0.52x200 0.53x500"))
@@ -18,6 +21,7 @@ def test_an_entry_held_to_a_won_settlement_is_redeemable_and_not_cash(exchange_t
     bought = run.held(market, Outcome.UP)
     assert bought == shares(96)  # 10 % of 1,000 at conviction 0 is 50 USD
     assert settled.redeemable == bought
+    assert run.asked() == {"Deposit", "ListMarket", "Submit", "CloseMarket", "Resolve"}, "nothing was redeemed"
     assert run.cash == usd(1_000) - usd("0.52") * 96 - usd("1.67731")  # 96 x 0.07 x 0.52 x 0.48, five decimals
     assert settled.pnl == run.cash + settled.redeemable - usd(1_000)
 

@@ -1,5 +1,7 @@
 """The venue as a trader hears it: streams in order, heartbeats of a quiet book, overlapping recordings."""
 
+import pytest
+
 from polystra.core import commands as cm
 from polystra.core import events as ev
 from polystra.core import notes as nt
@@ -130,6 +132,7 @@ def test_a_printed_trade_serves_our_resting_order_when_it_has_eaten_what_was_ahe
     assert (fill.price, fill.shares, fill.liquidity) == (price("0.50"), shares(5), "maker")
 
 
+@pytest.mark.spec("L3.A3", "S20.A2")
 def test_a_tick_that_gets_finer_in_the_middle_of_a_window_does_not_stop_trading(exchange_truth: Stage) -> None:
     """From 0.01 to 0.001 at second 60: the next entry is accepted at a price that the old grid did not have."""
     market = window()
