@@ -9,12 +9,12 @@ import typer
 from polystra import __version__
 from polystra.cli.db import db
 from polystra.cli.errors import INTERRUPTED, WRONG_RESULT, clearly, say
-from polystra.cli.options import Folder, Json, SettingsFile, print_json
+from polystra.cli.exchange import exchange
+from polystra.cli.options import Data, Folder, Json, SettingsFile, Windows, print_json, read_recordings
 
 if TYPE_CHECKING:
     from polystra.app.demo import DemoOptions, DemoResult
     from polystra.app.settings import Settings
-    from polystra.edge.tapes.format import TapeFile
 
 app = typer.Typer(
     name="polystra",
@@ -25,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(db)
+app.command()(exchange)
 
 
 def _show_version(wanted: bool) -> None:
@@ -46,11 +47,8 @@ def polystra(
 @clearly
 def demo(
     as_json: Json = False,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="A folder of recordings; without it, the sample that comes along."),
-    ] = None,
-    windows: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N windows.")] = None,
+    data: Data = None,
+    windows: Windows = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run, to the byte.")] = 1,
     out: Annotated[
         Path | None,
@@ -70,7 +68,7 @@ def demo(
     from polystra.app.settings import demo_settings, load_settings
 
     chosen: Settings = demo_settings() if settings is None else load_settings(settings)
-    files = _recordings(data, windows)
+    files = read_recordings(data, windows)
     progress = None if quiet else sys.stderr if as_json else sys.stdout
     try:
         if out is not None:
@@ -141,17 +139,6 @@ def report(out: Folder, as_json: Json = False) -> None:
 
         show_report(found)
     raise typer.Exit(WRONG_RESULT if found.checked is not None and found.checked.differences else 0)
-
-
-def _recordings(data: Path | None, count: int | None) -> "list[TapeFile]":
-    from polystra.edge.tapes.library import bundled, discover
-
-    library = bundled() if data is None else discover(data)
-    for name in library.unread:
-        say(f"{data}/{name}: not read, no known layout")
-    if count is not None and count > len(library):
-        say(f"only {len(library)} windows are recorded there, {count} were asked for")
-    return list(library)[:count]
 
 
 def _play(options: "DemoOptions", progress: Any) -> "DemoResult":

@@ -1,9 +1,14 @@
-"""Options that several commands share, and the object that `--json` promises."""
+"""Options that several commands share, the recordings they name, and the object that `--json` promises."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from polystra.cli.errors import say
+
+if TYPE_CHECKING:
+    from polystra.edge.tapes.format import TapeFile
 
 Json = Annotated[
     bool,
@@ -14,6 +19,23 @@ SettingsFile = Annotated[
     Path | None,
     typer.Option("--settings", metavar="FILE", help="A TOML file; POLYSTRA__SECTION__KEY overrides it."),
 ]
+Data = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="A folder of recordings; without it, the sample that comes along."),
+]
+Windows = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N windows.")]
+
+
+def read_recordings(data: Path | None, count: int | None) -> "list[TapeFile]":
+    """What `--data` and `--windows` name; says what of it is not there. Raises `RecordingError`."""
+    from polystra.edge.tapes.library import bundled, discover
+
+    library = bundled() if data is None else discover(data)
+    for name in library.unread:
+        say(f"{data}/{name}: not read, no known layout")
+    if count is not None and count > len(library):
+        say(f"only {len(library)} windows are recorded there, {count} were asked for")
+    return list(library)[:count]
 
 
 def print_json(value: dict[str, Any]) -> None:

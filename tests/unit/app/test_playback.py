@@ -1,0 +1,132 @@
+"""Recordings on a venue that goes by the wall clock: when their moments come, what they do, what they leave alone."""
+
+from fractions import Fraction
+from pathlib import Path
+from random import Random
+
+import pytest
+from msgspec.structs import replace
+
+from polystra.app.exchange_host import HostOptions, HostUnusable, refuse_untradable
+from polystra.app.playback import Playback
+from polystra.app.settings import Settings
+from polystra.app.world_rules import world_rules
+from polystra.core.events import TickSizeChanged
+from polystra.core.ids import MarketId
+from polystra.core.markets import Generation
+from polystra.core.units import Instant, Tick, price, seconds
+from polystra.edge.tapes.format import RecordingError, TapeFile
+from polystra.exchange.members import Members
+from polystra.exchange.pace import SteppedClock
+from polystra.exchange.venue import Venue
+from polystra.sim.rules import Rules
+from tests.truth import after, book, tape_file, window
+
+NOW = Instant(seconds(2_000_000_000))
+MARKET = replace(window(), id=MarketId("0x" + "ab" * 32))
+RULES = world_rules(Settings(), 1)
+CLOSES = 300 + RULES.resolve_after // seconds(1)
+
+
+class Played:
+    """A venue whose clock steps from one due moment of its recordings to the next."""
+
+    def __init__(self, *files: TapeFile, speed: float = 1.0) -> None:
+        self.clock = SteppedClock(NOW)
+        self.venue = Venue(rules=Rules(), rng=Random(1), clock=self.clock, members=Members("1"))
+        self.playback = Playback(self.venue, files, RULES, begins=NOW, speed=speed)
+
+    def step(self) -> float:
+        """The seconds from the beginning at which the next thing happens."""
+        due = self.playback.next_due()
+        assert due is not None
+        self.clock.move_to(due)
+        self.playback.step()
+        return (due - NOW) / 1e9
+
+    def bid(self) -> int:
+        return self.venue.book(MARKET.id).bids[0][0]
+
+
+def recorded(*rows: float, payout: str | None = "1") -> TapeFile:
+    return tape_file(MARKET, [book(MARKET, second, "0.50x10", "0.52x10") for second in rows], payout)
+
+
+@pytest.mark.parametrize("speed", [1.0, 0.5, 4.0])
+def test_the_first_row_is_now_and_all_later_moments_come_so_many_times_sooner(speed: float) -> None:
+    played = Played(recorded(-20, 100), speed=speed)
+    assert [played.step() for _ in range(4)] == [0, 0, 120 / speed, (20 + CLOSES) / speed]
+    assert played.playback.next_due() is None
+    listing = played.venue.listings[MARKET.id]
+    assert listing.facts.start == NOW + int(seconds(20) / Fraction(speed))
+    assert listing.facts.end == NOW + int(seconds(320) / Fraction(speed))
+    assert listing.listed_at == NOW
+    assert listing.slug == MARKET.slug
+
+
+def test_nothing_recorded_is_nothing_to_play() -> None:
+    played = Played()
+    assert played.playback.next_due() is None
+    played.playback.step()
+    assert played.venue.listings == {}
+
+
+def test_a_window_closes_and_pays_what_was_recorded() -> None:
+    played = Played(recorded(0, payout="0"))
+    for _ in range(3):
+        played.step()
+    assert played.venue.payouts == {MARKET.id: 0}
+
+
+def test_a_window_without_a_recorded_payout_closes_and_stays_unresolved() -> None:
+    played = Played(recorded(0, payout=None))
+    for _ in range(3):
+        played.step()
+    assert set(played.venue.closed_at) == {MARKET.id}
+    assert played.venue.payouts == {}
+
+
+def test_a_row_after_the_close_changes_nothing() -> None:
+    late = tape_file(MARKET, [book(MARKET, 0, "0.50x1", "0.52x1"), book(MARKET, CLOSES + 1, "0.90x1", "0.92x1")])
+    played = Played(late)
+    for _ in range(4):
+        played.step()
+    assert played.bid() == price("0.50")
+
+
+def test_ticks_get_finer_and_a_recorded_coarser_one_is_passed_over() -> None:
+    def tick(second: float, size: str) -> TickSizeChanged:
+        return TickSizeChanged(at=after(second), market=MARKET.id, tick=Tick(price(size)))
+
+    first = book(MARKET, 0, "0.50x1", "0.52x1")
+    played = Played(tape_file(MARKET, [first, tick(1, "0.001"), tick(2, "0.01")]))
+    for _ in range(4):
+        played.step()
+    assert played.venue.book(MARKET.id).tick == price("0.001")
+
+
+def test_a_recording_whose_ids_nobody_could_sign_for_is_refused_by_name() -> None:
+    refuse_untradable([recorded(0)])
+    bad = replace(recorded(0), market=replace(MARKET, id=MarketId("btc")), path=Path("far/away"))
+    with pytest.raises(RecordingError, match="far/away: market btc: a condition id is 0x and 64 hex digits"):
+        refuse_untradable([bad])
+    unknown = replace(recorded(0), market=replace(MARKET, generation=Generation.UNKNOWN))
+    with pytest.raises(RecordingError, match="no contract is known"):
+        refuse_untradable([unknown])
+    with pytest.raises(RecordingError, match="more than once"):
+        refuse_untradable([recorded(0), recorded(0)])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"speed": 0.001}, "speed 0.001"),
+        ({"speed": float("inf")}, "speed inf"),
+        ({"accounts": 1_001}, "accounts 1001"),
+        ({"port": -1}, "port -1"),
+    ],
+)
+def test_options_out_of_range_are_refused_by_name(wrong: dict[str, float], words: str) -> None:
+    HostOptions(settings=Settings(), files=[], seed=1)
+    with pytest.raises(HostUnusable, match=words):
+        HostOptions(settings=Settings(), files=[], seed=1, **wrong)  # type: ignore[arg-type]
