@@ -1,0 +1,227 @@
+"""Reads markets as Gamma and the CLOB list them, and books (`PROTOCOL.md` B.2, B.3, B.8). Pure translation.
+
+Gamma leaves out what it does not know, writes lists as JSON inside texts, and switches between whole and broken
+numbers. A fact that is absent is None here. Whatever does not fit raises `Unreadable`.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import pairwise
+
+import msgspec
+from msgspec import Struct
+
+from polystra.core.ids import MarketId, TokenId
+from polystra.core.units import Instant, Price, Shares
+from polystra.edge.polymarket.wire import (
+    MILLISECOND,
+    SECOND,
+    Unreadable,
+    instant_of,
+    price_of,
+    quantity_of,
+    read,
+    shares_of,
+    whole_of,
+)
+
+
+class FeeTerms(Struct, frozen=True, gc=False, kw_only=True):
+    """A fee schedule as a service states it, all in millionths; `rebate` is None where it says nothing of one."""
+
+    rate: int
+    exponent: int
+    takers_only: bool
+    rebate: int | None = None
+
+
+class CatalogueEntry(Struct, frozen=True, gc=False, kw_only=True):
+    """What Gamma says of a market; `tokens` by the outcome's name."""
+
+    condition: MarketId
+    slug: str
+    tokens: dict[str, TokenId]
+    start: Instant | None
+    end: Instant | None
+    version: str | None
+    has_fees: bool | None
+    fees: FeeTerms | None
+    resolution_source: str
+    neg_risk: bool | None
+
+
+class TradingTerms(Struct, frozen=True, gc=False, kw_only=True):
+    """What the CLOB says of a market; `tokens` by the outcome's name."""
+
+    condition: MarketId
+    tokens: dict[str, TokenId]
+    tick: int
+    min_shares: Shares
+    fees: FeeTerms | None
+    version: str | None
+    neg_risk: bool
+
+
+class RestBook(Struct, frozen=True, gc=False, kw_only=True):
+    """One token's book in that token's own terms, best level first. `at` is the venue's time of it."""
+
+    market: MarketId
+    token: TokenId
+    bids: tuple[tuple[Price, Shares], ...]
+    asks: tuple[tuple[Price, Shares], ...]
+    at: Instant
+
+
+def read_catalogue_entry(raw: bytes) -> CatalogueEntry:
+    row = read(raw, _gamma)
+    names, tokens = _inner("outcomes", row.outcomes), _inner("clobTokenIds", row.clobTokenIds)
+    return CatalogueEntry(
+        condition=row.conditionId,
+        slug=row.slug,
+        tokens=_paired(names, tokens),
+        start=_moment("eventStartTime", row.eventStartTime),
+        end=_moment("endDate", row.endDate),
+        version=row.version,
+        has_fees=row.feesEnabled,
+        fees=None if row.feeSchedule is None else _gamma_fees(row.feeSchedule),
+        resolution_source=row.resolutionSource or "",
+        neg_risk=row.negRisk,
+    )
+
+
+def read_trading_terms(raw: bytes) -> TradingTerms:
+    row = read(raw, _compact)
+    return TradingTerms(
+        condition=row.c,
+        tokens=_paired([one.o for one in row.t], [one.t for one in row.t]),
+        tick=quantity_of("mts", row.mts),
+        min_shares=shares_of("mos", row.mos),
+        fees=None if row.fd is None else _fees(row.fd.r, row.fd.e, row.fd.to),
+        version=row.v,
+        neg_risk=row.nr,
+    )
+
+
+def read_book(raw: bytes) -> RestBook:
+    """The venue sends the best level last; raises `Unreadable` for any other order, or for a level of nothing."""
+    row = read(raw, _book)
+    bids, asks = _best_first("bids", row.bids), _best_first("asks", row.asks)
+    if any(worse >= better for (better, _), (worse, _) in pairwise(bids)):
+        raise Unreadable(f"bids of {row.asset_id[:100]}: they rise up to the best, which is last")
+    if any(worse <= better for (better, _), (worse, _) in pairwise(asks)):
+        raise Unreadable(f"asks of {row.asset_id[:100]}: they fall down to the best, which is last")
+    at = instant_of("timestamp", row.timestamp, MILLISECOND)
+    return RestBook(market=row.market, token=row.asset_id, bids=bids, asks=asks, at=at)
+
+
+def _best_first(side: str, levels: "list[_Level]") -> tuple[tuple[Price, Shares], ...]:
+    read_levels = tuple((price_of(side, one.price), shares_of(side, one.size)) for one in reversed(levels))
+    if any(size == 0 for _, size in read_levels):
+        raise Unreadable(f"{side}: a level of size 0")
+    return read_levels
+
+
+def _paired(names: list[str], tokens: list[str]) -> dict[str, TokenId]:
+    if len(names) != len(tokens) or len(set(names)) != len(names) or len(set(tokens)) != len(tokens):
+        raise Unreadable(f"outcomes {names!r:.200} do not pair with {len(set(tokens))} tokens")
+    for token in tokens:
+        whole_of("token", token)
+    return {name: TokenId(token) for name, token in zip(names, tokens, strict=True)}
+
+
+def _inner(field: str, text: str | None) -> list[str]:
+    """A list that is JSON inside a text; a market that the CLOB does not know yet has none."""
+    try:
+        return read(text.encode(), _texts) if text else []
+    except UnicodeEncodeError:
+        raise Unreadable(f"{field}: not a text") from None
+
+
+def _gamma_fees(schedule: "_FeeSchedule") -> FeeTerms:
+    rebate = None if schedule.rebateRate is None else quantity_of("rebateRate", schedule.rebateRate)
+    return _fees(schedule.rate, schedule.exponent, schedule.takerOnly, rebate)
+
+
+def _fees(rate: Decimal, exponent: Decimal, takers_only: bool, rebate: int | None = None) -> FeeTerms:
+    return FeeTerms(
+        rate=quantity_of("fee rate", rate),
+        exponent=quantity_of("fee exponent", exponent),
+        takers_only=takers_only,
+        rebate=rebate,
+    )
+
+
+def _moment(field: str, text: str | None) -> Instant | None:
+    """An RFC 3339 time, UTC where it says no zone."""
+    if not text:
+        return None
+    try:
+        stated = datetime.fromisoformat(text)
+    except ValueError:
+        raise Unreadable(f"{field} {text[:80]!r}: it takes an RFC 3339 time") from None
+    stated = stated if stated.tzinfo else stated.replace(tzinfo=UTC)
+    return instant_of(field, round(stated.timestamp()), SECOND)
+
+
+# --- forms, spelled as the services do -------------------------------------------------------------------------------
+
+
+class _FeeSchedule(Struct):
+    rate: Decimal
+    exponent: Decimal
+    takerOnly: bool  # noqa: N815
+    rebateRate: Decimal | None = None  # noqa: N815
+
+
+class _Gamma(Struct):
+    conditionId: MarketId  # noqa: N815
+    slug: str
+    outcomes: str | None = None
+    clobTokenIds: str | None = None  # noqa: N815
+    eventStartTime: str | None = None  # noqa: N815
+    endDate: str | None = None  # noqa: N815
+    version: str | None = None
+    feesEnabled: bool | None = None  # noqa: N815
+    feeSchedule: _FeeSchedule | None = None  # noqa: N815
+    resolutionSource: str | None = None  # noqa: N815
+    negRisk: bool | None = None  # noqa: N815
+
+
+class _Token(Struct):
+    t: str
+    o: str
+
+
+class _Fd(Struct):
+    r: Decimal
+    e: Decimal
+    to: bool = False
+
+
+class _Compact(Struct):
+    c: MarketId
+    t: list[_Token]
+    mts: Decimal
+    mos: Decimal
+    fd: _Fd | None = None
+    v: str | None = None
+    nr: bool = False
+
+
+class _Level(Struct):
+    price: Decimal
+    size: Decimal
+
+
+class _Book(Struct):
+    market: MarketId
+    asset_id: TokenId
+    timestamp: str
+    bids: list[_Level]
+    asks: list[_Level]
+
+
+_gamma = msgspec.json.Decoder(_Gamma)
+_compact = msgspec.json.Decoder(_Compact)
+_texts = msgspec.json.Decoder(list[str])
+_book = msgspec.json.Decoder(_Book)

@@ -1,0 +1,92 @@
+"""One request and what came of it: a whole reply, or none and whether a byte of it left."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from polystra.edge.polymarket.rest import MOST_BYTES, NoReply, Reply, socket_of
+from tests.edge.venue_cases import Client, client, http
+
+
+@pytest.fixture
+def ours() -> Iterator[Client]:
+    with client() as ours:
+        yield ours
+
+
+def test_a_reply_is_its_status_and_bytes_whatever_they_are(ours: Client) -> None:
+    script = ours.scripted(http(418, "<p>no</p>", "text/html"))
+    assert ours.run(ours.rest.ask("GET", script.url, deadline=2)) == Reply(418, b"<p>no</p>")
+
+
+def test_a_redirect_is_not_followed(ours: Client) -> None:
+    elsewhere = ours.scripted(http(200, "{}"))
+    moved = f"HTTP/1.1 307 Moved\r\nLocation: {elsewhere.url}/\r\nContent-Length: 0\r\n\r\n".encode()
+    reply = ours.run(ours.rest.ask("POST", ours.scripted(moved).url, deadline=2, body=b"{}"))
+    assert isinstance(reply, Reply)
+    assert (reply.status, elsewhere.heard) == (307, [])
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", b"HTTP/1.1 200 OK\r\nContent-"],
+)
+def test_half_a_reply_is_none_to_a_request_that_was_sent(ours: Client, reply: bytes) -> None:
+    script = ours.scripted(reply)
+    answer = ours.run(ours.rest.ask("POST", script.url, deadline=2, body=b"{}"))
+    assert isinstance(answer, NoReply)
+    assert answer.sent
+    assert len(script.heard) == 1
+
+
+def test_a_read_is_repeated_once_and_no_more(ours: Client) -> None:
+    script = ours.scripted(b"", http(200, "{}"))
+    assert ours.run(ours.rest.ask("GET", script.url, deadline=2)) == Reply(200, b"{}")
+    silent = ours.scripted()
+    assert isinstance(ours.run(ours.rest.ask("GET", silent.url, deadline=2)), NoReply)
+    assert len(silent.heard) == 2
+
+
+def test_a_reply_without_end_is_none(ours: Client) -> None:
+    endless = f"HTTP/1.1 200 OK\r\nContent-Length: {MOST_BYTES + 1}\r\n\r\n".encode() + bytes(MOST_BYTES + 1)
+    answer = ours.run(ours.rest.ask("POST", ours.scripted(endless).url, deadline=5, body=b"{}"))
+    assert isinstance(answer, NoReply)
+    assert "longer" in answer.why
+    assert answer.sent
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://[::1", "nonsense", "http:///order"])
+def test_what_reaches_nobody_was_not_sent(ours: Client, url: str) -> None:
+    answer = ours.run(ours.rest.ask("POST", url, deadline=2, body=b"{}"))
+    assert isinstance(answer, NoReply)
+    assert not answer.sent
+    assert answer.why
+
+
+def test_the_deadline_covers_a_reply_that_starts_and_stalls(ours: Client) -> None:
+    async def ask() -> Reply | NoReply:
+        over = asyncio.Event()
+
+        async def stall(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+            await over.wait()
+            writer.close()
+
+        async with await asyncio.start_server(stall, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            answer = await ours.rest.ask("POST", url, deadline=0.2, body=b"{}")
+            over.set()
+            await asyncio.sleep(0)
+            return answer
+
+    answer = ours.run(ask())
+    assert isinstance(answer, NoReply)
+    assert answer.sent
+    assert "no reply within 0.2 s" in answer.why
+
+
+def test_small_requests_leave_at_once() -> None:
+    with socket_of((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))) as made:
+        assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
