@@ -1,10 +1,13 @@
-"""One kept run of the demo, for the tests that only look at it."""
+"""What several tests begin from: a kept run of the demo, a running exchange, and a funded client of it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.edge.cli_cases import QUICK, Ran, polystra
+from tests.edge.exchange_cases import Running, Trader, exchange
+from tests.edge.venue_cases import Client, client
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +15,24 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
     """The folder of a run of three windows, and what the command said. Copy it to change it."""
     folder = tmp_path_factory.mktemp("demo") / "run"
     return folder, polystra("demo", "--json", *QUICK, "--out", folder)
+
+
+@pytest.fixture
+def running() -> Iterator[Running]:
+    with exchange() as running:
+        yield running
+
+
+@pytest.fixture
+def trader(running: Running) -> Trader:
+    """With 950 of cash and 50 of each share."""
+    trader = Trader(running)
+    running.fund(trader.account)
+    running.shares(trader.account, "50")
+    return trader
+
+
+@pytest.fixture
+def ours() -> Iterator[Client]:
+    with client() as ours:
+        yield ours

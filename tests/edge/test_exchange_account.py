@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,21 +13,6 @@ from polystra.exchange.pages import FIRST_CURSOR, LAST_CURSOR, page
 from polystra.sim.latency import fixed
 from polystra.sim.rules import Rules
 from tests.edge.exchange_cases import CONDITION, DOWN, HOLD, UP, Running, Trader, exchange, terms
-
-
-@pytest.fixture
-def running() -> Iterator[Running]:
-    with exchange() as running:
-        yield running
-
-
-@pytest.fixture
-def trader(running: Running) -> Trader:
-    """With 950 of cash and 50 of each share."""
-    trader = Trader(running)
-    running.fund(trader.account)
-    running.shares(trader.account, "50")
-    return trader
 
 
 def test_an_open_order_in_the_venues_form(trader: Trader) -> None:

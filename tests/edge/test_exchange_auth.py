@@ -1,6 +1,5 @@
 """Who may ask: API keys for L1 signatures, requests checked by L2 hashes over raw bytes."""
 
-from collections.abc import Iterator
 from copy import copy
 
 import pytest
@@ -25,12 +24,6 @@ FOREIGN_OWNER = (400, {"error": "the order owner has to be the owner of the API 
 WRONG_SIGNER = (400, {"error": "the order signer address has to be the address of the API KEY"})
 
 KINDS = list(SignatureType)
-
-
-@pytest.fixture
-def running() -> Iterator[Running]:
-    with exchange() as running:
-        yield running
 
 
 def flipped(text: str, at: int) -> str:

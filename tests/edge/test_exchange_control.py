@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
 from random import Random
 
 import aiohttp
@@ -20,12 +19,6 @@ from polystra.exchange.server import serve
 from polystra.exchange.venue import Venue
 from polystra.sim import messages as sim
 from tests.edge.exchange_cases import BOOK, CONDITION, LISTING, QUICK, START, UP, Running, Trader, exchange, terms
-
-
-@pytest.fixture
-def running() -> Iterator[Running]:
-    with exchange() as running:
-        yield running
 
 
 @pytest.fixture

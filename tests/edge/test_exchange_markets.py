@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,12 +27,6 @@ from tests.edge.exchange_cases import (
 )
 
 NO_BOOK = (404, {"error": "No orderbook exists for the requested token id"})
-
-
-@pytest.fixture
-def running() -> Iterator[Running]:
-    with exchange() as running:
-        yield running
 
 
 def tokens(*names: str) -> list[dict[str, str]]:

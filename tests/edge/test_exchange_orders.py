@@ -1,7 +1,6 @@
 """Orders over the wire: what is answered, in which form, and every refusal in the venue's own words."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,21 +28,6 @@ MARKET_AMOUNTS = (
 POST_ONLY = "post-only mode: only post-only orders and cancels are allowed"
 CANCEL_ONLY = "Trading is currently cancel-only. New orders are not accepted, but cancels are allowed."
 DISABLED = "Trading is currently disabled. Check polymarket.com for updates"
-
-
-@pytest.fixture
-def running() -> Iterator[Running]:
-    with exchange() as running:
-        yield running
-
-
-@pytest.fixture
-def trader(running: Running) -> Trader:
-    """With 950 of cash and 50 of each share."""
-    trader = Trader(running)
-    running.fund(trader.account)
-    running.shares(trader.account, "50")
-    return trader
 
 
 def changed(trader: Trader, wanted: OrderTerms, **fields: object) -> bytes:

@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -12,17 +11,11 @@ import pytest
 from polystra.core.units import usd
 from polystra.edge.polymarket.addresses import address
 from polystra.edge.polymarket.wallet import SignatureType
-from tests.edge.exchange_cases import CONDITION, DOWN, LISTING, NEW_UP, UP, Running, exchange
+from tests.edge.exchange_cases import CONDITION, DOWN, LISTING, NEW_UP, UP, Running
 from tests.edge.signing_cases import official
 
 KINDS = list(SignatureType)
 SECRET = "0x" + Random(99).randrange(1, 2**255).to_bytes(32, "big").hex()
-
-
-@pytest.fixture
-def running() -> Iterator[Running]:
-    with exchange() as running:
-        yield running
 
 
 def wallet_of(kind: SignatureType, owner: str) -> str:

@@ -30,12 +30,6 @@ from tests.edge.exchange_cases import (
 )
 
 
-@pytest.fixture
-def running() -> Iterator[Running]:
-    with exchange() as running:
-        yield running
-
-
 def market(running: Running, *tokens: str, **more: object) -> Stream:
     return running.stream(running.urls.market_ws, {"assets_ids": list(tokens), "type": "market", **more})
 
@@ -244,14 +238,6 @@ def _ladder(number: int) -> Iterator[tuple[Price, Shares]]:
 
 
 # --- user ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def trader(running: Running) -> Trader:
-    trader = Trader(running)
-    running.fund(trader.account)
-    running.shares(trader.account, "50")
-    return trader
 
 
 @pytest.mark.parametrize("wrong", ["apiKey", "secret", "passphrase", "type", "auth"])

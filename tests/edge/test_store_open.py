@@ -156,10 +156,6 @@ def test_a_ledger_moved_without_its_wal_is_refused(path: Path) -> None:
     assert path.with_name("ledger.db-wal").read_bytes() == b"rows"
 
 
-LOCK = "the lock is between processes of one machine; what the second would do at the exchange it never begins"
-
-
-@pytest.mark.spec("X10.A1", pure=LOCK)
 def test_a_second_process_is_refused_and_told_the_first(path: Path, holder: subprocess.Popen[str]) -> None:
     assert f"in use by process {holder.pid}" in refusal(path, LedgerInUse)
 
@@ -176,7 +172,6 @@ def test_a_link_to_a_ledger_is_the_same_ledger(path: Path) -> None:
         refusal(link, LedgerInUse)
 
 
-@pytest.mark.spec("X10.A1", pure=LOCK)
 def test_the_lock_of_a_killed_process_is_recovered(path: Path, holder: subprocess.Popen[str]) -> None:
     holder.kill()
     holder.wait()

@@ -23,7 +23,7 @@ from tests.edge.exchange_cases import (
     Running,
     exchange,
 )
-from tests.edge.venue_cases import Client, client, http
+from tests.edge.venue_cases import Client, http
 
 SLUG = LISTING.slug
 
@@ -32,12 +32,6 @@ SLUG = LISTING.slug
 def running() -> Iterator[Running]:
     with exchange() as running:
         yield running
-
-
-@pytest.fixture
-def ours() -> Iterator[Client]:
-    with client() as ours:
-        yield ours
 
 
 def discovered(running: Running, ours: Client, slug: str) -> Market | NotListed | ReadingFailed:

@@ -1,7 +1,6 @@
 """Our client places and cancels at the running exchange, and says no more than an answer proves."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -23,32 +22,11 @@ from polystra.edge.polymarket.wallet import SignatureType
 from polystra.edge.polymarket.wire import Fill, OpenOrder
 from polystra.exchange.faults import Fault, Switch
 from polystra.sim import messages as sim
-from tests.edge.exchange_cases import CONDITION, UP, Running, Trader, exchange, terms
-from tests.edge.venue_cases import Client, client, http
+from tests.edge.exchange_cases import CONDITION, UP, Running, Trader, terms
+from tests.edge.venue_cases import Client, http
 
 FOK, FAK = TimeInForce.FOK, TimeInForce.FAK
 GONE = VenueOrderId("0x" + "00" * 32)
-
-
-@pytest.fixture
-def running() -> Iterator[Running]:
-    with exchange() as running:
-        yield running
-
-
-@pytest.fixture
-def ours() -> Iterator[Client]:
-    with client() as ours:
-        yield ours
-
-
-@pytest.fixture
-def trader(running: Running) -> Trader:
-    """With 950 of cash and 50 of each share."""
-    trader = Trader(running)
-    running.fund(trader.account)
-    running.shares(trader.account, "50")
-    return trader
 
 
 # --- what is said ----------------------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Our client reads what the running exchange has of ours: all of it, in our own terms, or nothing."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,31 +16,10 @@ from polystra.edge.polymarket.wallet import SignatureType
 from polystra.edge.polymarket.wire import Fill
 from polystra.exchange.faults import Fault, Switch
 from polystra.sim import messages as sim
-from tests.edge.exchange_cases import CONDITION, DOWN, NEW_UP, UP, Running, Trader, exchange, terms
-from tests.edge.venue_cases import Client, client, http
+from tests.edge.exchange_cases import CONDITION, DOWN, NEW_UP, UP, Running, Trader, terms
+from tests.edge.venue_cases import Client, http
 
 FRESH = SigningKey(bytes([7]) * 32)
-
-
-@pytest.fixture
-def running() -> Iterator[Running]:
-    with exchange() as running:
-        yield running
-
-
-@pytest.fixture
-def ours() -> Iterator[Client]:
-    with client() as ours:
-        yield ours
-
-
-@pytest.fixture
-def trader(running: Running) -> Trader:
-    """With 950 of cash and 50 of each share."""
-    trader = Trader(running)
-    running.fund(trader.account)
-    running.shares(trader.account, "50")
-    return trader
 
 
 def place_many(trader: Trader, count: int, at: str = "0.01") -> None:

@@ -2,18 +2,11 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
 
 import pytest
 
 from polystra.edge.polymarket.rest import MOST_BYTES, NoReply, Reply, socket_of
-from tests.edge.venue_cases import Client, client, http
-
-
-@pytest.fixture
-def ours() -> Iterator[Client]:
-    with client() as ours:
-        yield ours
+from tests.edge.venue_cases import Client, http
 
 
 def test_a_reply_is_its_status_and_bytes_whatever_they_are(ours: Client) -> None:

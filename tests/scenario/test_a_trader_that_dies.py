@@ -154,7 +154,7 @@ def test_the_first_order_of_a_life_that_ends_there(exchange_truth: Stage, point:
     assert runs == [(2, 1)]
 
 
-@pytest.mark.spec("L1.A3", "T4.A1")
+@pytest.mark.spec("T4.A1")
 def test_killed_right_after_an_exit_was_sent_the_order_is_known_and_there_is_one(exchange_truth: Stage) -> None:
     """The bytes of the target leave, the process dies before any answer; the exchange takes the order.
 

@@ -130,6 +130,7 @@ def test_a_recording_without_a_payout_ends_unsettled_and_says_nothing_about_prof
     assert run.held(market, Outcome.UP) == shares(96)
 
 
+@pytest.mark.spec("X2.A1")
 def test_a_market_without_a_fee_schedule_is_not_traded(exchange_truth: Stage) -> None:
     market = window(fees=None)
     tape = tape_file(market, steady(market, "0.50x500", "0.52x200"))

@@ -35,10 +35,6 @@ class WindowLine(Struct, frozen=True, kw_only=True):
         up = self.window.payout_up
         return None if up is None else Payout(up).winner
 
-    @property
-    def entered(self) -> bool:
-        return any(order.purpose is Purpose.ENTRY and order.filled for order in self.orders)
-
 
 class Counts(Struct, frozen=True, kw_only=True):
     """`entries` and `exits` are orders that traded; `stops` are those exits that were stops.

@@ -33,7 +33,8 @@ class WakesOn(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Needs(Struct, frozen=True, gc=False, kw_only=True):
-    """What a strategy cannot do without. An entry fails closed while one of these is unknown.
+    """What a strategy is to be shown. An entry fails closed while a strike, price or candle that it needs is unknown;
+    what a lack of the others means, the strategy says itself.
 
     `depth` is the number of book levels in its view; `own_prices` the number of whole minutes of the market's own
     price it wants to see, `history` whether those before we followed are to be loaded.

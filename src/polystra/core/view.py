@@ -19,7 +19,8 @@ class Wait(Struct, frozen=True, gc=False, kw_only=True):
     change. While all hold, deciding again would give the same answer, and need not be done.
 
     A band that is too wide is a wrong answer that nobody sees; `Wait()` waits for nothing and suits those alone who
-    read nothing. When in doubt, `pinned` holds everything at what the view shows.
+    read nothing. When in doubt, `pinned` holds everything at what the view shows. The band of the underlying binds risk
+    and exits; a strategy hears of the underlying by declaring the oracle tick (`strategy.Wake`).
     """
 
     bid_lo: Price = NO_BID

@@ -24,6 +24,7 @@ TABLE = {
 """Cost per share at rate 0.07; a thousand shares show every digit of it."""
 
 
+@pytest.mark.spec("X2.A1", pure="our fee function against the published table")
 @pytest.mark.parametrize(("prices", "a_share"), TABLE.items(), ids=[low for low, _ in TABLE])
 def test_the_fee_table_to_five_decimals(prices: tuple[str, str], a_share: str) -> None:
     for at in prices:
