@@ -1,10 +1,14 @@
 """The only place that reads time, and the only one that draws what nobody may guess."""
 
+import asyncio
 import secrets
 import time
 from typing import Protocol
 
 from polystra.core.units import Instant
+
+_LONGEST_SLEEP = 3_600.0
+"""Seconds; a clock that was set meanwhile is noticed after that."""
 
 
 class Clock(Protocol):
@@ -13,11 +17,45 @@ class Clock(Protocol):
     def now(self) -> Instant: ...
 
 
+class Time(Clock, Protocol):
+    """A clock that can also be waited for."""
+
+    async def until(self, instant: Instant) -> None:
+        """Returns once that moment has come, at once when it is over."""
+        ...
+
+
 class WallClock:
     """The machine's clock, UTC. It may jump; whoever needs order (`inbox`) makes it."""
 
     def now(self) -> Instant:
         return Instant(time.time_ns())
+
+    async def until(self, instant: Instant) -> None:
+        while (left := instant - self.now()) > 0:
+            await asyncio.sleep(min(left / 1e9, _LONGEST_SLEEP))
+
+
+class ScaledClock:
+    """A clock that shows `start` when it is made, and from then on runs `speed` times as fast as the machine's own,
+    forward only. `origin` makes two clocks of two processes one: it is `monotonic` at the moment of `start`."""
+
+    def __init__(self, start: Instant, speed: float, origin: int | None = None) -> None:
+        self.start = start
+        self.speed = speed
+        self.origin = monotonic() if origin is None else origin
+
+    def now(self) -> Instant:
+        return Instant(self.start + round((monotonic() - self.origin) * self.speed))
+
+    async def until(self, instant: Instant) -> None:
+        while (left := instant - self.now()) > 0:
+            await asyncio.sleep(left / 1e9 / self.speed)
+
+
+def monotonic() -> int:
+    """Nanoseconds of the machine's clock that only runs forward, the same for all its processes."""
+    return time.monotonic_ns()
 
 
 def stopwatch() -> float:
