@@ -5,11 +5,10 @@ itself: that saves a quarter of an intent's time against the library's own trans
 busy database fail before anything is written, and lets a step of the schema be undone like any other write.
 """
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -18,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from polystra.core.errors import PolystraError
+from polystra.edge.file_lock import FileLock, Held
 from polystra.edge.store.durability import Durability
 from polystra.edge.store.errors import (
     DiskFull,
@@ -33,6 +33,9 @@ from polystra.edge.store.errors import (
 
 BUSY_MILLISECONDS = 2_000
 """How long a write waits for another program that holds the database."""
+
+LOG_PAGES = 4_000
+"""How long SQLite's log may grow, 16 MB, before a commit folds it into the file without being asked."""
 
 _MEANINGS: dict[int, tuple[type[PolystraError], str]] = {
     sqlite3.SQLITE_BUSY: (LedgerLocked, "another program holds it: close database browsers and backups that lock it"),
@@ -76,6 +79,12 @@ class Database:
             if isinstance(error, DBAPIError | sqlite3.Error):
                 raise self._named(error) from error
             raise
+
+    def fold_log(self) -> None:
+        """Moves what was committed from the log into the file, which takes milliseconds. What fails is left to the next
+        time: the log is as safe as the file."""
+        with suppress(sqlite3.Error):
+            self.driver.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Gives up the connection and then the lock; closed again does nothing."""
@@ -135,37 +144,25 @@ def open_readonly(path: Path) -> Database:
 
 
 class InstanceLock:
-    """The right to write one ledger: `<file>.lock`, locked by the operating system for as long as the process lives.
-
-    The file holds the owner's pid. It is emptied on release but never deleted, or two processes could each lock a
-    file of that name. A pid found in a file that nobody locks is a process that died.
-    """
+    """The right to write one ledger: `<file>.lock`, which holds the owner's pid. `crashed` is the process that died
+    with it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(path.name + ".lock")
         try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = FileLock(self.path, str(os.getpid()))
+        except Held as held:
+            raise LedgerInUse(
+                f"{path} is in use by process {held.words or 'unknown'}: stop it, or give this one another ledger"
+            ) from None
         except OSError as error:
             raise LedgerReadOnly(
                 f"{self.path}: {error.strerror}: let this user write to the file and its folder"
             ) from error
-        pid = os.pread(self._file, 32, 0).decode("ascii", "replace").strip()
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._file)
-            raise LedgerInUse(
-                f"{path} is in use by process {pid or 'unknown'}: stop it, or give this one another ledger"
-            ) from None
-        self.crashed = int(pid) if pid.isdigit() else None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        self.crashed = int(self._lock.left) if self._lock.left.isdigit() else None
 
     def release(self) -> None:
-        if self._file >= 0:
-            os.ftruncate(self._file, 0)
-            os.close(self._file)
-            self._file = -1
+        self._lock.release()
 
 
 def _refuse_place(path: Path) -> None:
@@ -216,6 +213,7 @@ def _prepare(connection: Connection, path: Path, durable: Durability | None) -> 
     if durable is not None:
         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         connection.exec_driver_sql(f"PRAGMA synchronous = {durable.name}")
+        connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         connection.exec_driver_sql("ROLLBACK")
     found = " ".join(str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(5)"))
