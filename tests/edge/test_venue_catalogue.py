@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from polystra.core.fees import FeeSchedule
-from polystra.core.markets import Generation, Market, PriceSource, Series
-from polystra.core.units import Price, Tick, seconds, shares
+from polystra.core.markets import Generation, Market, Payout, PriceSource, Series
+from polystra.core.units import Price, Tick, Usd, seconds, shares
 from polystra.edge.polymarket.catalogue import NotListed
+from polystra.edge.polymarket.market_wire import MarketState
 from polystra.edge.polymarket.private_rest import ReadingFailed
+from polystra.sim import messages as sim
 from tests.edge.exchange_cases import (
     CONDITION,
     DOWN,
@@ -171,6 +174,7 @@ def test_the_settlement_price_is_read_from_its_source(
         ({"eventStartTime": "soon"}, {}),
         ({"endDate": ...}, {}),
         ({"endDate": "2026-01-01T00:00:00Z"}, {}),
+        ({"endDate": "2026-11-23T11:15:00Z"}, {}),
         ({}, {"mts": 0.03}),
         ({}, {"mts": 0}),
         ({}, {"mos": -5}),
@@ -183,3 +187,103 @@ def test_descriptions_that_contradict_each_other_or_themselves_are_no_market(
     running: Running, ours: Client, gamma: dict[str, Any], clob: dict[str, Any]
 ) -> None:
     assert isinstance(told(running, ours, gamma, clob), ReadingFailed)
+
+
+# --- its end ---------------------------------------------------------------------------------------------------------
+
+
+def stated(ours: Client, url: str, slug: str = SLUG) -> MarketState | NotListed | ReadingFailed:
+    return ours.run(ours.catalogue(url, url).state(slug))
+
+
+def ended(running: Running, ours: Client, **new: object) -> MarketState | NotListed | ReadingFailed:
+    """What is made of the running exchange's form of a closed market with some fields changed."""
+    _, entry = running.call("GET", f"{running.urls.gamma}/markets/slug/{SLUG}")
+    closed = {
+        "closed": True,
+        "acceptingOrders": False,
+        "outcomePrices": '["1", "0"]',
+        "umaResolutionStatus": "resolved",
+    }
+    return stated(ours, ours.scripted(http(200, json.dumps(changed(entry, closed | new)))).url)
+
+
+@pytest.mark.parametrize("up", [1_000_000, 0, 500_000])
+def test_a_market_trades_then_closes_then_pays(ours: Client, up: int) -> None:
+    open_ = MarketState(market=CONDITION, slug=SLUG, accepting=True, closed=False, payout=None)
+    with exchange() as running:
+        assert stated(ours, running.urls.gamma) == open_
+        running.feed(sim.CloseMarket(market=CONDITION))
+        assert stated(ours, running.urls.gamma) == replace(open_, accepting=False)
+        running.feed(sim.Resolve(market=CONDITION, up_payout=Usd(up)))
+        over = replace(open_, accepting=False, closed=True, payout=Payout(Usd(up)))
+        assert stated(ours, running.urls.gamma) == over
+
+
+def test_the_state_of_a_window_is_one_request(running: Running, ours: Client) -> None:
+    relay = ours.relay(running.urls.clob)
+    stated(ours, f"{relay.url}/gamma")
+    assert relay.requests == [f"GET /gamma/markets/slug/{SLUG}"]
+
+
+def test_a_window_that_is_not_listed_has_no_state(running: Running, ours: Client) -> None:
+    assert isinstance(stated(ours, running.urls.gamma, "btc-updown-15m-1795433100"), NotListed)
+    assert isinstance(stated(ours, running.urls.gamma, "who-wins"), ReadingFailed)
+
+
+@pytest.mark.parametrize("status", ["resolved", "", None, ...])
+def test_a_winner_is_certain_without_the_word(running: Running, ours: Client, status: object) -> None:
+    state = ended(running, ours, outcomePrices='["0", "1"]', umaResolutionStatus=status)
+    assert isinstance(state, MarketState)
+    assert state.payout == Payout(Usd(0))
+
+
+def test_the_payout_is_that_of_up_wherever_up_stands(running: Running, ours: Client) -> None:
+    state = ended(running, ours, outcomes='["Down", "Up"]')
+    assert isinstance(state, MarketState)
+    assert state.payout == Payout(Usd(0))
+
+
+@pytest.mark.parametrize("status", ["", None, ..., "proposed"])
+def test_half_and_half_without_the_word_may_be_a_market_that_nobody_traded(
+    running: Running, ours: Client, status: object
+) -> None:
+    state = ended(running, ours, outcomePrices='["0.5", "0.5"]', umaResolutionStatus=status)
+    assert isinstance(state, MarketState)
+    assert (state.closed, state.payout) == (True, None)
+
+
+@pytest.mark.parametrize("status", ["proposed", "disputed"])
+def test_a_winner_that_is_still_disputed_is_no_payout(running: Running, ours: Client, status: str) -> None:
+    state = ended(running, ours, umaResolutionStatus=status)
+    assert isinstance(state, MarketState)
+    assert (state.closed, state.payout) == (True, None)
+
+
+def test_an_open_market_pays_nothing_whatever_its_prices_look_like(running: Running, ours: Client) -> None:
+    state = ended(running, ours, closed=False, acceptingOrders=True)
+    assert isinstance(state, MarketState)
+    assert (state.accepting, state.closed, state.payout) == (True, False, None)
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        {"outcomePrices": '["0.9995", "0.0005"]'},
+        {"outcomePrices": '["1", "1"]'},
+        {"outcomePrices": '["0.6", "0.4"]'},
+        {"outcomePrices": '["1"]'},
+        {"outcomePrices": '["won", "lost"]'},
+        {"outcomePrices": "[1, 0]"},
+        {"outcomePrices": ...},
+        {"outcomes": '["Yes", "No"]'},
+        {"outcomes": '["Up", "Up"]'},
+        {"outcomes": ...},
+        {"slug": "btc-updown-15m-1795433100"},
+        {"conditionId": ...},
+        {"closed": "yes"},
+        {"closed": False, "acceptingOrders": ...},
+    ],
+)
+def test_an_end_that_cannot_be_is_no_state(running: Running, ours: Client, new: dict[str, Any]) -> None:
+    assert isinstance(ended(running, ours, **new), ReadingFailed)

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from polystra.edge.polymarket.rest import MOST_BYTES, NoReply, Reply, socket_of
+from polystra.edge.polymarket.rest import MOST_BYTES, WARM, NoReply, Reply, socket_of
 from tests.edge.venue_cases import Client, http
 
 
@@ -83,3 +83,39 @@ def test_the_deadline_covers_a_reply_that_starts_and_stalls(ours: Client) -> Non
 def test_small_requests_leave_at_once() -> None:
     with socket_of((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))) as made:
         assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_connections_are_kept_open_and_opened_anew_when_the_other_side_closed_them(ours: Client) -> None:
+    async def keep() -> tuple[int, int]:
+        peers: list[asyncio.StreamWriter] = []
+        asked: asyncio.Queue[None] = asyncio.Queue()
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            peers.append(writer)
+            while line := await reader.readline():
+                if line == b"\r\n":
+                    writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"OK"')
+                elif b" HTTP/1.1" in line:
+                    asked.put_nowait(None)
+            writer.close()
+
+        async def rounds(count: int) -> None:
+            for _ in range(count * WARM):
+                await asked.get()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            keeping = asyncio.create_task(ours.rest.keep_warm(f"{url}/ok", every=0.05))
+            await rounds(3)
+            before = len(peers)
+            for peer in peers:
+                peer.close()
+            await rounds(2)
+            after = len(peers)
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            for peer in peers:
+                peer.close()
+            return before, after
+
+    assert ours.run(keep()) == (WARM, 2 * WARM)

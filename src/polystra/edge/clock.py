@@ -32,8 +32,7 @@ class WallClock:
         return Instant(time.time_ns())
 
     async def until(self, instant: Instant) -> None:
-        while (left := instant - self.now()) > 0:
-            await asyncio.sleep(min(left / 1e9, _LONGEST_SLEEP))
+        await _sleep_until(instant, self, 1.0)
 
 
 class ScaledClock:
@@ -49,8 +48,14 @@ class ScaledClock:
         return Instant(self.start + round((monotonic() - self.origin) * self.speed))
 
     async def until(self, instant: Instant) -> None:
-        while (left := instant - self.now()) > 0:
-            await asyncio.sleep(left / 1e9 / self.speed)
+        await _sleep_until(instant, self, self.speed)
+
+
+async def _sleep_until(instant: Instant, clock: Clock, speed: float) -> None:
+    left = instant - clock.now()
+    while left > 0:
+        await asyncio.sleep(min(left / 1e9 / speed, _LONGEST_SLEEP))
+        left = instant - clock.now()
 
 
 def monotonic() -> int:

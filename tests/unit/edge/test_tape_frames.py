@@ -9,8 +9,8 @@ from polystra.core.events import BookChanged, BookSnapshot, LevelChange, TickSiz
 from polystra.core.markets import Market
 from polystra.core.terms import Outcome, Side
 from polystra.core.units import Instant, Tick, price, shares
+from polystra.edge.market_channel import FrameEvent, FrameReader
 from polystra.edge.tapes.facts import window_market
-from polystra.edge.tapes.frames import FrameEvent, FrameReader
 
 AT = Instant(1_776_081_600_000_000_000)
 UP, DOWN, OTHER_UP = "11", "12", "21"

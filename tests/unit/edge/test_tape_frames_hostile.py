@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from polystra.core.events import BookChanged, BookSnapshot, TickSizeChanged, TradePrinted
 from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, Instant
+from polystra.edge.market_channel import FrameEvent, FrameReader
 from polystra.edge.tapes.facts import window_market
-from polystra.edge.tapes.frames import FrameEvent, FrameReader
 
 AT = Instant(1_776_081_600_000_000_000)
 MARKET = window_market("btc-updown-5m-1776081600", condition="0xab", tokens={Outcome.UP: "11", Outcome.DOWN: "12"})

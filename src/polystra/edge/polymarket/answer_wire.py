@@ -1,7 +1,9 @@
-"""Reads the CLOB's answers to what we asked it to do, its errors, pages and clock (`PROTOCOL.md` B.4, B.5, E.6).
+"""Reads the CLOB's answers to what we asked it to do, its errors, pages and clock (`PROTOCOL.md` B.4, B.5, E.6, E.9).
 
 Pure translation; whatever does not fit raises `Unreadable`.
 """
+
+from typing import NewType
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +15,9 @@ from polystra.edge.polymarket.wire import SECOND, Unreadable, instant_of, quanti
 
 LAST_CURSOR = "LTE="
 """Says that no page follows; asking for it is refused."""
+
+HeartbeatId = NewType("HeartbeatId", str)
+"""What the next heartbeat has to name; empty for the first one."""
 
 
 class Placement(Struct, frozen=True, gc=False, kw_only=True):
@@ -62,6 +67,37 @@ def read_cancels(raw: bytes) -> Cancels:
     return Cancels(tuple(answer.canceled), answer.not_canceled)
 
 
+def read_sweep(raw: bytes) -> Cancels:
+    """The answer to a cancel that names no orders; raises `Unreadable` also when it says of one both."""
+    said = read_cancels(raw)
+    for order in said.gone:
+        if order in said.kept:
+            raise Unreadable(f"order {order[:80]}: both cancelled and not")
+    return said
+
+
+def read_heartbeat(raw: bytes) -> HeartbeatId:
+    beat = read(raw, _heartbeat).heartbeat_id
+    if not beat:
+        raise Unreadable("a heartbeat without an id for the next one")
+    return beat
+
+
+def read_expected_heartbeat(raw: bytes) -> HeartbeatId:
+    """Of the refusal of a wrong id; may be empty, for a venue that knows of no heartbeat."""
+    return read(raw, _heartbeat).heartbeat_id
+
+
+def read_ok(raw: bytes) -> None:
+    if read(raw, _text) != "OK":
+        raise Unreadable(f'{raw[:120]!r}: it takes "OK"')
+
+
+def read_refreshed(raw: bytes) -> None:
+    if not says_nothing(raw):
+        raise Unreadable(f"{raw[:120]!r}: a refresh is answered with nothing")
+
+
 def read_time(raw: bytes) -> Instant:
     """The venue's clock, which says whole seconds."""
     return instant_of("time", read(raw, _time), SECOND)
@@ -93,7 +129,7 @@ def read_page(raw: bytes) -> Page:
 
 
 def says_nothing(raw: bytes) -> bool:
-    """Whether a question about one order was answered with nothing, as happens for orders that ended."""
+    """Whether the answer is empty in one of the venue's ways; about one order, that it ended."""
     return raw.strip() in (b"", b"null", b'""', b"{}")
 
 
@@ -121,6 +157,10 @@ class _Cancels(Struct):
     not_canceled: dict[VenueOrderId, str] = {}
 
 
+class _Heartbeat(Struct):
+    heartbeat_id: HeartbeatId
+
+
 class _Page(Struct):
     data: list[msgspec.Raw]
     next_cursor: str = ""
@@ -135,6 +175,8 @@ class _ApiKey(Struct):
 _error = msgspec.json.Decoder(_Error)
 _placement = msgspec.json.Decoder(_Placement)
 _cancels = msgspec.json.Decoder(_Cancels)
+_heartbeat = msgspec.json.Decoder(_Heartbeat)
+_text = msgspec.json.Decoder(str)
 _page = msgspec.json.Decoder(_Page)
 _time = msgspec.json.Decoder(int)
 _api_key = msgspec.json.Decoder(_ApiKey)

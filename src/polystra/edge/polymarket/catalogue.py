@@ -6,37 +6,30 @@ Ids and times that contradict each other are no market at all.
 """
 
 import re
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
 
 from msgspec import Struct
 
 from polystra.core.errors import InvalidQuantity, NotSupported
 from polystra.core.fees import FeeSchedule
-from polystra.core.markets import Generation, Market, PriceSource, Series
-from polystra.core.units import MICRO, Instant, Nanos, Price, Tick
+from polystra.core.markets import Generation, Market, PriceSource
+from polystra.core.units import MICRO, Instant, Price, Tick
 from polystra.edge.polymarket.market_wire import (
     CatalogueEntry,
     FeeTerms,
+    MarketState,
     TradingTerms,
     read_catalogue_entry,
+    read_market_state,
     read_trading_terms,
 )
 from polystra.edge.polymarket.private_rest import READ_DEADLINE, ReadingFailed, reading
-from polystra.edge.polymarket.rest import Reply, Rest
+from polystra.edge.polymarket.rest import Asking, Reply
+from polystra.edge.polymarket.slugs import series_of, start_of
 
 _SECOND = 1_000_000_000
 _NOT_FOUND = 404
-_TIMED = re.compile(r"([a-z]{2,8})-updown-\d{1,3}[mh]-(\d{9,10})", re.ASCII)
-_HOURLY = re.compile(r"([a-z]+)-up-or-down-.+", re.ASCII)
-_ASSETS = {
-    "bitcoin": "BTC",
-    "ethereum": "ETH",
-    "solana": "SOL",
-    "xrp": "XRP",
-    "dogecoin": "DOGE",
-    "bnb": "BNB",
-    "hyperliquid": "HYPE",
-}
 _GENERATIONS = {"v1": Generation.CLOB_V2, "v2": Generation.PROTOCOL_V2}
 _OUTCOMES = {"Up", "Down"}
 _TWAP_FROM = Instant(1_786_665_600 * _SECOND)
@@ -49,25 +42,38 @@ class NotListed(Struct, frozen=True, gc=False):
     why: str
 
 
+_T = TypeVar("_T")
+
 Found: TypeAlias = Market | NotListed | ReadingFailed
 
 
 class Catalogue:
-    def __init__(self, rest: Rest, *, gamma: str, clob: str) -> None:
+    def __init__(self, rest: Asking, *, gamma: str, clob: str) -> None:
         self._rest = rest
         self._gamma = gamma.rstrip("/")
         self._clob = clob.rstrip("/")
 
     async def market(self, slug: str) -> Found:
-        """Two requests. The slug goes into a path, so it is only letters, digits and dashes."""
-        if _asset(slug) is None:
+        """All about one window, in two requests."""
+        entry = await self._said_of(slug, read_catalogue_entry)
+        return await self._with_terms(slug, entry) if isinstance(entry, CatalogueEntry) else entry
+
+    async def state(self, slug: str) -> MarketState | NotListed | ReadingFailed:
+        """Whether the window takes orders and what it pays, in one request. Gamma may be minutes late."""
+        state = await self._said_of(slug, read_market_state)
+        if isinstance(state, MarketState) and state.slug != slug:
+            return ReadingFailed(f"{slug}: the catalogue answers about {state.slug[:80]!r}")
+        return state
+
+    async def _said_of(self, slug: str, translate: Callable[[bytes], _T]) -> _T | NotListed | ReadingFailed:
+        """The slug goes into a path: only what names a window is asked for."""
+        if series_of(slug) is None:
             return ReadingFailed(f"slug {slug[:80]!r}: it is no up/down slug such as btc-updown-15m-1790586000")
         path = f"/markets/slug/{slug}"
         answer = await self._rest.ask("GET", self._gamma + path, deadline=READ_DEADLINE)
         if isinstance(answer, Reply) and answer.status == _NOT_FOUND:
             return NotListed(f"{slug}: unknown to the catalogue")
-        entry = reading(path, answer, read_catalogue_entry)
-        return entry if isinstance(entry, ReadingFailed) else await self._with_terms(slug, entry)
+        return reading(path, answer, translate)
 
     async def _with_terms(self, slug: str, entry: CatalogueEntry) -> Found:
         if not re.fullmatch(r"0x[0-9a-f]{64}", entry.condition, re.ASCII):
@@ -90,8 +96,8 @@ def market_of(slug: str, entry: CatalogueEntry, terms: TradingTerms) -> Found:
         return ReadingFailed(f"{slug}: catalogue and CLOB name different markets or tokens")
     if set(terms.tokens) != _OUTCOMES:
         return ReadingFailed(f"{slug}: outcomes {sorted(terms.tokens)!r:.100} are not Up and Down")
-    asset, start, end = _asset(slug), _start(slug, entry), entry.end
-    if asset is None or start is None or end is None or start >= end:
+    series, start, end = series_of(slug), _start(slug, entry), entry.end
+    if series is None or start is None or end is None or end - start != series.length:
         return ReadingFailed(f"{slug}: window from {start} to {end}, or the two services and the slug disagree on it")
     try:
         tick = Tick(Price(terms.tick))
@@ -101,7 +107,7 @@ def market_of(slug: str, entry: CatalogueEntry, terms: TradingTerms) -> Found:
     return Market(
         id=terms.condition,
         slug=slug,
-        series=Series(asset, Nanos(end - start)),
+        series=series,
         up_token=terms.tokens["Up"],
         down_token=terms.tokens["Down"],
         start=start,
@@ -115,16 +121,9 @@ def market_of(slug: str, entry: CatalogueEntry, terms: TradingTerms) -> Found:
     )
 
 
-def _asset(slug: str) -> str | None:
-    if found := _TIMED.fullmatch(slug):
-        return found[1].upper()
-    return _ASSETS.get(found[1]) if (found := _HOURLY.fullmatch(slug)) and re.fullmatch(r"[a-z0-9-]+", slug) else None
-
-
 def _start(slug: str, entry: CatalogueEntry) -> Instant | None:
     """What the catalogue states and the slug states; None when they differ, or neither states it."""
-    timed = _TIMED.fullmatch(slug)
-    named = Instant(int(timed[2]) * _SECOND) if timed else None
+    named = start_of(slug)
     if named is None or entry.start is None:
         return entry.start if named is None else named
     return named if named == entry.start else None

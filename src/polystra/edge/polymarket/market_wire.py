@@ -11,8 +11,10 @@ from itertools import pairwise
 import msgspec
 from msgspec import Struct
 
+from polystra.core.events import OwnPrice
 from polystra.core.ids import MarketId, TokenId
-from polystra.core.units import Instant, Price, Shares
+from polystra.core.markets import Payout
+from polystra.core.units import MICRO, Instant, Price, Shares, Usd
 from polystra.edge.polymarket.wire import (
     MILLISECOND,
     SECOND,
@@ -24,6 +26,11 @@ from polystra.edge.polymarket.wire import (
     shares_of,
     whole_of,
 )
+
+_MINUTE = 60 * SECOND
+_RESOLVED = "resolved"
+_SETTLED = (None, "", _RESOLVED)
+"""What Gamma says of markets whose payout stands; up/down markets settle without UMA, so mostly nothing."""
 
 
 class FeeTerms(Struct, frozen=True, gc=False, kw_only=True):
@@ -48,6 +55,16 @@ class CatalogueEntry(Struct, frozen=True, gc=False, kw_only=True):
     fees: FeeTerms | None
     resolution_source: str
     neg_risk: bool | None
+
+
+class MarketState(Struct, frozen=True, gc=False, kw_only=True):
+    """Where a market stands on its way to the payout, which is None until it is certain."""
+
+    market: MarketId
+    slug: str
+    accepting: bool
+    closed: bool
+    payout: Payout | None
 
 
 class TradingTerms(Struct, frozen=True, gc=False, kw_only=True):
@@ -89,6 +106,33 @@ def read_catalogue_entry(raw: bytes) -> CatalogueEntry:
     )
 
 
+def read_market_state(raw: bytes) -> MarketState:
+    """Raises `Unreadable` also for an open market that does not say whether it takes orders, and for a closed one with
+    prices that no outcome can end at."""
+    row = read(raw, _state)
+    if row.acceptingOrders is None and not row.closed:
+        raise Unreadable(f"market {row.slug[:80]!r}: it has no acceptingOrders")
+    return MarketState(
+        market=row.conditionId,
+        slug=row.slug,
+        accepting=bool(row.acceptingOrders) and not row.closed,
+        closed=row.closed,
+        payout=_payout(row) if row.closed and row.umaResolutionStatus in _SETTLED else None,
+    )
+
+
+def _payout(row: "_State") -> Payout | None:
+    """Half and half is also what Gamma shows of a market that nobody traded, so it takes the word `resolved` too."""
+    names, prices = _inner("outcomes", row.outcomes), _inner("outcomePrices", row.outcomePrices)
+    if sorted(names) != ["Down", "Up"] or len(prices) != len(names):
+        raise Unreadable(f"prices {prices!r:.100} of outcomes {names!r:.100}: a closed market has one for Up and Down")
+    ends = {name: quantity_of("outcomePrices", price) for name, price in zip(names, prices, strict=True)}
+    if sum(ends.values()) != MICRO or ends["Up"] not in (0, MICRO // 2, MICRO):
+        raise Unreadable(f"outcomePrices {prices!r:.100}: a closed market ends at 1 and 0, or at 0.5 and 0.5")
+    certain = ends["Up"] != MICRO // 2 or row.umaResolutionStatus == _RESOLVED
+    return Payout(Usd(ends["Up"])) if certain else None
+
+
 def read_trading_terms(raw: bytes) -> TradingTerms:
     row = read(raw, _compact)
     return TradingTerms(
@@ -112,6 +156,18 @@ def read_book(raw: bytes) -> RestBook:
         raise Unreadable(f"asks of {row.asset_id[:100]}: they fall down to the best, which is last")
     at = instant_of("timestamp", row.timestamp, MILLISECOND)
     return RestBook(market=row.market, token=row.asset_id, bids=bids, asks=asks, at=at)
+
+
+def read_price_history(raw: bytes) -> tuple[OwnPrice, ...]:
+    """A price is that of the minute in which it was taken, the first of several; raises `Unreadable` unless they come
+    oldest first."""
+    found: dict[Instant, Price] = {}
+    stated = [(instant_of("t", one.t, SECOND), price_of("p", one.p)) for one in read(raw, _history).history]
+    if any(after <= before for (before, _), (after, _) in pairwise(stated)):
+        raise Unreadable("history: its prices are not in the order of their times")
+    for at, price in stated:
+        found.setdefault(Instant(at // _MINUTE * _MINUTE), price)
+    return tuple(OwnPrice(minute, price) for minute, price in found.items())
 
 
 def _best_first(side: str, levels: "list[_Level]") -> tuple[tuple[Price, Shares], ...]:
@@ -187,6 +243,16 @@ class _Gamma(Struct):
     negRisk: bool | None = None  # noqa: N815
 
 
+class _State(Struct):
+    conditionId: MarketId  # noqa: N815
+    slug: str
+    outcomes: str | None = None
+    outcomePrices: str | None = None  # noqa: N815
+    acceptingOrders: bool | None = None  # noqa: N815
+    closed: bool = False
+    umaResolutionStatus: str | None = None  # noqa: N815
+
+
 class _Token(Struct):
     t: str
     o: str
@@ -213,6 +279,15 @@ class _Level(Struct):
     size: Decimal
 
 
+class _Point(Struct):
+    t: int
+    p: Decimal
+
+
+class _History(Struct):
+    history: list[_Point]
+
+
 class _Book(Struct):
     market: MarketId
     asset_id: TokenId
@@ -222,6 +297,8 @@ class _Book(Struct):
 
 
 _gamma = msgspec.json.Decoder(_Gamma)
+_state = msgspec.json.Decoder(_State)
 _compact = msgspec.json.Decoder(_Compact)
 _texts = msgspec.json.Decoder(list[str])
+_history = msgspec.json.Decoder(_History)
 _book = msgspec.json.Decoder(_Book)

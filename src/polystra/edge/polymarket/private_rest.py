@@ -17,7 +17,7 @@ from polystra.edge.polymarket.answer_wire import read_credentials, read_page, re
 from polystra.edge.polymarket.auth import Credentials, RequestSigner, l1_headers
 from polystra.edge.polymarket.keys import SigningKey
 from polystra.edge.polymarket.outcomes import spoken
-from polystra.edge.polymarket.rest import Answer, NoReply, Reply, Rest
+from polystra.edge.polymarket.rest import Answer, Asking, NoReply, Reply
 from polystra.edge.polymarket.wire import Unreadable
 
 MOST_PAGES = 500
@@ -47,7 +47,7 @@ class Rows(Struct, Generic[_T], frozen=True):
 class PrivateRest:
     """Requests under one API key. `account` is the one whose key signed for the credentials."""
 
-    def __init__(self, rest: Rest, clob: str, *, credentials: Credentials, account: Address, clock: Clock) -> None:
+    def __init__(self, rest: Asking, clob: str, *, credentials: Credentials, account: Address, clock: Clock) -> None:
         self._rest = rest
         self._clob = clob.rstrip("/")
         self._signer = RequestSigner(credentials, account)
@@ -105,12 +105,12 @@ def reading(what: str, answer: Answer, translate: Callable[[bytes], _T]) -> _T |
         return ReadingFailed(f"{what}: {error}")
 
 
-async def server_time(rest: Rest, clob: str) -> Instant | ReadingFailed:
+async def server_time(rest: Asking, clob: str) -> Instant | ReadingFailed:
     """The venue's clock, rounded down to the second."""
     return reading("/time", await rest.ask("GET", f"{clob.rstrip('/')}/time", deadline=READ_DEADLINE), read_time)
 
 
-async def api_credentials(rest: Rest, clob: str, *, key: SigningKey, clock: Clock) -> Credentials | ReadingFailed:
+async def api_credentials(rest: Asking, clob: str, *, key: SigningKey, clock: Clock) -> Credentials | ReadingFailed:
     """The API key of an account: made if it has none, derived if it has, the same in both cases.
 
     One that was deleted is made anew only by this, so it is asked for at start and kept.

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Mapping
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 from urllib.parse import urlencode
 
 import aiohttp
@@ -20,6 +20,9 @@ CONNECTIONS = 16
 
 WARM = 4
 """Connections that are opened before they are needed."""
+
+REWARM = 30.0
+"""Seconds between two uses of a connection that is kept open."""
 
 MOST_BYTES = 8 * 1024 * 1024
 """Of one reply; the largest that the venue has, a page of orders, is below 100 kB."""
@@ -45,6 +48,23 @@ class NoReply(Struct, frozen=True, gc=False):
 Answer: TypeAlias = Reply | NoReply
 
 
+class Asking(Protocol):
+    """Carries requests: `Rest`, or whatever stands in for it."""
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        deadline: float,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        """One request, answered whole within `deadline` seconds. `url` and `body` are sent as they are."""
+        ...
+
+
 class _Departure:
     """Notes that a request is about to leave. Mutable."""
 
@@ -65,6 +85,13 @@ class Rest:
         asked = (self.ask("GET", url, deadline=5.0) for _ in range(count))
         return tuple(await asyncio.gather(*asked))
 
+    async def keep_warm(self, url: str, count: int = WARM, *, every: float = REWARM) -> None:
+        """Uses that many connections again and again before they are idle for too long, and opens anew those that the
+        other side closed. Ends only when it is cancelled."""
+        while True:
+            await self.warm(url, count)
+            await asyncio.sleep(every)
+
     async def ask(
         self,
         method: str,
@@ -75,7 +102,7 @@ class Rest:
         query: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> Answer:
-        """One request, answered whole within `deadline` seconds. `url` and `body` are sent as they are."""
+        """As `Asking` says."""
         departure = _Departure()
         target = f"{url}?{urlencode(query)}" if query else url
         sent_headers = {"Content-Type": "application/json", **(headers or {})} if body else headers

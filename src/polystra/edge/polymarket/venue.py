@@ -9,9 +9,18 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from polystra.core.ids import TokenId, VenueOrderId
+from polystra.core.ids import MarketId, TokenId, VenueOrderId
 from polystra.core.units import Instant, Shares, Usd
-from polystra.edge.polymarket.answer_wire import read_error, says_nothing
+from polystra.edge.polymarket.answer_wire import (
+    Cancels,
+    HeartbeatId,
+    read_error,
+    read_expected_heartbeat,
+    read_heartbeat,
+    read_refreshed,
+    read_sweep,
+    says_nothing,
+)
 from polystra.edge.polymarket.outcomes import CancelOutcome, PlacementOutcome, cancel_outcomes, placement_outcome
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, reading
 from polystra.edge.polymarket.rest import Reply
@@ -30,6 +39,7 @@ MOST_CANCELS = 100
 """Ids in one request: many more would never pass the smallest allowance (`PROTOCOL.md` E.8)."""
 
 _OLD_ID = ((1 << 64) - 1) << 40
+_WRONG_HEARTBEAT = 400
 _NOT_FOUND = 404
 
 
@@ -46,11 +56,36 @@ class Balances(Struct, frozen=True, gc=False):
     shares: dict[TokenId, Shares]
 
 
+class AccountReading(Struct, frozen=True, gc=False, kw_only=True):
+    """What the venue has of ours. Its parts were asked for together and answered one by one, so that an order may be
+    missing from `orders` whose fill is not yet among the `trades`, which are newest first."""
+
+    orders: tuple[OpenOrder, ...]
+    trades: tuple[Fill, ...]
+    balances: Balances
+
+
+class OrderFate(Struct, frozen=True, gc=False, kw_only=True):
+    """What the venue has of one order, and its fills, newest first. As with an `AccountReading`, neither may show what
+    trades at this very moment."""
+
+    order: OpenOrder | NoSuchOrder
+    trades: tuple[Fill, ...]
+
+
+class Mismatch(Struct, frozen=True, gc=False):
+    """The venue took no heartbeat: it waits for the one that names `expected`."""
+
+    expected: HeartbeatId
+
+
 class Deadlines(Struct, frozen=True, kw_only=True):
-    """Seconds until an answer is no longer waited for. The venue itself holds an order that takes for 150 ms."""
+    """Seconds until an answer is no longer waited for. The venue itself holds an order that takes for 150 ms, and
+    cancels all orders 10 s after the last heartbeat."""
 
     place: float = 3.0
     cancel: float = 2.0
+    beat: float = 2.0
 
 
 class Venue:
@@ -83,7 +118,55 @@ class Venue:
             orders, await self._rest.ask("DELETE", "/orders", body=body, deadline=self._deadlines.cancel)
         )
 
+    async def cancel_all(self) -> Cancels | ReadingFailed:
+        """Everything under the API key, of all its wallets. After a `ReadingFailed` any of it may be gone."""
+        return await self._sweep("/cancel-all", b"")
+
+    async def cancel_market(self, market: MarketId, token: TokenId | None = None) -> Cancels | ReadingFailed:
+        """Everything in a market, or in one of its tokens alone. After a `ReadingFailed` any of it may be gone."""
+        named = {"market": market} if token is None else {"market": market, "asset_id": token}
+        return await self._sweep("/cancel-market-orders", msgspec.json.encode(named))
+
+    async def _sweep(self, path: str, body: bytes) -> Cancels | ReadingFailed:
+        answer = await self._rest.ask("DELETE", path, body=body, deadline=self._deadlines.cancel)
+        return reading(path, answer, read_sweep)
+
+    async def heartbeat(self, previous: HeartbeatId) -> HeartbeatId | Mismatch | ReadingFailed:
+        """Keeps the orders alive, and says what the next heartbeat must name. Once there was one, the venue cancels all
+        orders when no other follows within 10 s. After a failed one ask again with the same id."""
+        path, body = "/v1/heartbeats", msgspec.json.encode({"heartbeat_id": previous})
+        answer = await self._rest.ask("POST", path, body=body, deadline=self._deadlines.beat)
+        if isinstance(answer, Reply) and answer.status == _WRONG_HEARTBEAT:
+            try:
+                return Mismatch(read_expected_heartbeat(answer.body))
+            except Unreadable:
+                pass
+        return reading(path, answer, read_heartbeat)
+
     # --- readings
+
+    async def reading(self, tokens: Iterable[TokenId], since: Instant | None = None) -> AccountReading | ReadingFailed:
+        """Everything open, our part of each trade since then or ever, cash, and the shares of these tokens: all of it
+        or nothing. The requests leave at one moment, in this order."""
+        orders, trades, balances = await asyncio.gather(
+            self.open_orders(), self.trades(after=since), self.balances(tokens)
+        )
+        if isinstance(orders, ReadingFailed):
+            return orders
+        if isinstance(trades, ReadingFailed):
+            return trades
+        if isinstance(balances, ReadingFailed):
+            return balances
+        return AccountReading(orders=orders, trades=trades, balances=balances)
+
+    async def fate(self, order: VenueOrderId, since: Instant | None = None) -> OrderFate | ReadingFailed:
+        """What became of an order, from two requests that leave at one moment; `since` when it cannot have traded."""
+        found, trades = await asyncio.gather(self.order(order), self.trades(after=since))
+        if isinstance(found, ReadingFailed):
+            return found
+        if isinstance(trades, ReadingFailed):
+            return trades
+        return OrderFate(order=found, trades=tuple(fill for fill in trades if fill.order == order))
 
     async def order(self, order: VenueOrderId) -> OpenOrder | NoSuchOrder | ReadingFailed:
         path = f"/data/order/{order}"
@@ -140,8 +223,20 @@ class Venue:
         return Balances(Usd(cash), shares)
 
     async def _balance(self, token: TokenId | None) -> int | ReadingFailed:
+        return await self._rest.read("/balance-allowance", self._holding(token), read_balance)
+
+    async def refresh_balances(self, tokens: Iterable[TokenId] = ()) -> ReadingFailed | None:
+        """Has the venue look at the chain again, for cash and these tokens; what it saw is in later `balances`. None
+        when it heard all of it."""
+        asked = (None, *dict.fromkeys(tokens))
+        path = "/balance-allowance/update"
+        heard = await asyncio.gather(*(self._rest.read(path, self._holding(one), read_refreshed) for one in asked))
+        return next((failed for failed in heard if failed is not None), None)
+
+    def _holding(self, token: TokenId | None) -> dict[str, str]:
+        """How a request names cash, None, or a token of the wallet."""
         asset = {"asset_type": "COLLATERAL"} if token is None else {"asset_type": _asset(token), "token_id": token}
-        return await self._rest.read("/balance-allowance", {**asset, "signature_type": self._kind}, read_balance)
+        return {**asset, "signature_type": self._kind}
 
 
 def _says_no_such_order(answer: Reply) -> bool:

@@ -21,9 +21,9 @@ from polystra.core.events import BestQuoted, PricePrinted, TradePrinted
 from polystra.core.markets import Market, Payout, PriceSource
 from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, Instant, Price, Shares, Usd, mirror
+from polystra.edge.numbers import Unreadable, number
 from polystra.edge.tapes.facts import window_market
 from polystra.edge.tapes.format import OFFICIAL, OfficialPrices, RecordingError, Tape, TapeEvent, TapeFile, tape_from
-from polystra.edge.tapes.numbers import Unreadable, number
 from polystra.edge.tapes.unpack import FETCH_AGAIN, beginning, unpacked
 
 WINDOWS = "window_*.json.zst"

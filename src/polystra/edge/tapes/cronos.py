@@ -15,9 +15,9 @@ from pathlib import Path
 from polystra.core.markets import Payout
 from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, Instant, Usd
+from polystra.edge.market_channel import NOT_JSON, FrameReader
 from polystra.edge.tapes.facts import window_market
 from polystra.edge.tapes.format import UNKNOWN, RecordingError, Tape, TapeEvent, TapeFile, oddities, tape_from
-from polystra.edge.tapes.frames import NOT_JSON, FrameReader
 from polystra.edge.tapes.ticks import with_finer_ticks
 from polystra.edge.tapes.unpack import FETCH_AGAIN, lines, read_bytes
 

@@ -14,9 +14,9 @@ from msgspec import Struct
 from polystra.core.errors import InvalidQuantity
 from polystra.core.terms import Outcome
 from polystra.core.units import Instant, price, shares
+from polystra.edge.market_channel import FrameReader
 from polystra.edge.tapes.facts import window_market
 from polystra.edge.tapes.format import UNKNOWN, RecordingError, Tape, TapeEvent, TapeFile, tape_from
-from polystra.edge.tapes.frames import FrameReader
 from polystra.edge.tapes.ticks import with_finer_ticks
 from polystra.edge.tapes.unpack import FETCH_AGAIN, lines, read_bytes
 

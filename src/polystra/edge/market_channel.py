@@ -6,7 +6,7 @@ nothing the venue sends may stop the reader.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
@@ -17,7 +17,7 @@ from polystra.core.ids import MarketId
 from polystra.core.markets import Market
 from polystra.core.terms import Outcome, Side
 from polystra.core.units import MICRO, Instant, Price, Shares, Tick, mirror
-from polystra.edge.tapes.numbers import Unreadable, number
+from polystra.edge.numbers import Unreadable, number
 
 NOT_JSON = "not JSON"
 MALFORMED = "not a market message"
@@ -46,7 +46,9 @@ class _Change(Struct, gc=False):
     best_ask: str | None = None
 
 
-class _Message(Struct, gc=False):
+class Message(Struct, gc=False):
+    """What a frame carries one or several of, as the venue wrote it."""
+
     event_type: str
     asset_id: str | None = None
     timestamp: str | None = None
@@ -59,9 +61,11 @@ class _Message(Struct, gc=False):
     side: str | None = None
     tick_size: str | None = None
     new_tick_size: str | None = None
+    slug: str | None = None
+    winning_asset_id: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Message).decode
+_decode = msgspec.json.Decoder(Message).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -86,36 +90,42 @@ class FrameReader:
         self._ticks.pop(market.id, None)
 
     def read(self, raw: bytes | str, at: Instant) -> list[FrameEvent]:
-        """The events of one message, all `at` the moment it arrived; what is left out is counted in `skipped`."""
-        events: list[FrameEvent] = []
-        for message in self._messages(raw):
-            try:
-                events += self._events(message, at)
-            except Unreadable as reason:
-                self.skipped[str(reason)] += 1
-        return events
+        """The events of one frame, all `at` the moment it arrived; what is left out is counted in `skipped`."""
+        return [event for message in self.messages(raw) for event in self.events(message, at)]
 
-    def _messages(self, raw: bytes | str) -> Iterator[_Message]:
+    def messages(self, raw: bytes | str) -> list[Message]:
+        """What can be read of a frame, whatever it is about."""
         if raw[:64].lstrip()[:1] not in (b"[", "["):
-            yield from self._message(raw)
-            return
+            return self._message(raw)
         try:
             parts = _decode_array(raw)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             self.skipped[NOT_JSON] += 1
-            return
-        for part in parts:
-            yield from self._message(part)
+            return []
+        return [message for part in parts for message in self._message(part)]
 
-    def _message(self, raw: bytes | str | msgspec.Raw) -> Iterator[_Message]:
+    def events(self, message: Message, at: Instant) -> list[FrameEvent]:
+        """The events of one message; what is left out is counted."""
         try:
-            yield _decode(raw)
+            return self._events(message, at)
+        except Unreadable as reason:
+            self.skipped[str(reason)] += 1
+            return []
+
+    def market_of(self, token: str | None) -> tuple[MarketId, bool] | None:
+        """The followed market that a token belongs to, and whether it is its Up."""
+        return self._tokens.get(token or "")
+
+    def _message(self, raw: bytes | str | msgspec.Raw) -> list[Message]:
+        try:
+            return [_decode(raw)]
         except msgspec.ValidationError:
             self.skipped[MALFORMED] += 1
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             self.skipped[NOT_JSON] += 1
+        return []
 
-    def _events(self, message: _Message, at: Instant) -> list[FrameEvent]:
+    def _events(self, message: Message, at: Instant) -> list[FrameEvent]:
         match message.event_type:
             case "price_change":
                 return self._changes(message, at)
@@ -128,13 +138,13 @@ class FrameReader:
             case kind:
                 raise Unreadable(kind if kind in UNUSED_TYPES else UNKNOWN_TYPE)
 
-    def _market(self, message: _Message) -> tuple[MarketId, bool]:
-        known = self._tokens.get(message.asset_id or "")
+    def _market(self, message: Message) -> tuple[MarketId, bool]:
+        known = self.market_of(message.asset_id)
         if known is None:
             raise Unreadable(OTHER_MARKET)
         return known
 
-    def _book(self, message: _Message, at: Instant) -> list[FrameEvent]:
+    def _book(self, message: Message, at: Instant) -> list[FrameEvent]:
         market, up = self._market(message)
         if message.bids is None or message.asks is None:
             raise Unreadable("book without a side")
@@ -149,7 +159,7 @@ class FrameReader:
         tick = self._tick(market, message.tick_size, at) if message.tick_size is not None else []
         return [*tick, snapshot]
 
-    def _changes(self, message: _Message, at: Instant) -> list[FrameEvent]:
+    def _changes(self, message: Message, at: Instant) -> list[FrameEvent]:
         """One event a market, its entries in Up terms; of a token's entry and the other's echo of it one is kept."""
         entries = message.price_changes if message.price_changes is not None else message.changes
         if not entries:
@@ -171,7 +181,7 @@ class FrameReader:
             raise Unreadable(OTHER_MARKET)
         return [_changed(at, venue_at, market, *group) for market, group in grouped.items()]
 
-    def _trade(self, message: _Message, at: Instant) -> TradePrinted:
+    def _trade(self, message: Message, at: Instant) -> TradePrinted:
         market, up = self._market(message)
         taker = _side_of(message.side, up) if message.side else None
         price = _inside(message.price)
@@ -226,6 +236,7 @@ def _mirrored_level(price: str, size: str) -> Level:
     return mirror(inside), shares
 
 
+@lru_cache(maxsize=1 << 12)
 def _inside(text: str | None) -> Price:
     price = number(text, "price")
     if not 0 < price < MICRO:
@@ -233,6 +244,7 @@ def _inside(text: str | None) -> Price:
     return Price(price)
 
 
+@lru_cache(maxsize=1 << 12)
 def _best(text: str | None) -> Price | None:
     """A best price as the message states it: 0 and 1 stand for an empty side."""
     if not text:
