@@ -30,6 +30,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(folder)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_state_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Locks and demos of the tests lie beside their other files, not where this user's programs keep theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def loopback_only() -> Iterator[None]:
     """Fails a test that connects to anything but this machine, even if the code under test swallows the error."""

@@ -33,6 +33,7 @@ from polystra.core.terms import OrderTerms, Outcome, Side, TimeInForce
 from polystra.core.units import Instant, Price, Shares, Tick, Usd, price, seconds, shares, usd
 from polystra.core.view import ANYTHING, MarketView
 from polystra.edge.tapes.format import OFFICIAL, Tape, TapeEvent, TapeFile, tape_from
+from polystra.sim import messages as sim
 from polystra.sim.latency import NO_DELAY
 from polystra.sim.records import Truth
 
@@ -259,6 +260,10 @@ class Observed(World):
         super()._happen(now)
         if self.look is not None:
             self.look(self)
+
+    def resolve(self, market: Market, up_payout: Usd) -> None:
+        """Now, although no recording says so."""
+        self._ask(sim.Resolve(market=market.id, up_payout=up_payout))
 
     def balance(self, market: Market, outcome: Outcome) -> Shares:
         """What the venue's cached balance shows of an outcome."""

@@ -1,36 +1,49 @@
-"""A trader without an engine: it sends what a test tells it to the world, and keeps what comes back."""
+"""A trader without an engine: it sends what a test tells it to the world, and keeps what comes back.
+
+It follows a market as the real one does, once it was told of it: with the usual delays a second after it was listed.
+"""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
 
 from polystra.app.inbox import Inbox
 from polystra.app.outbox import OrderNames
-from polystra.app.paper_signer import PaperSigner
-from polystra.app.world import TRADER, World
+from polystra.app.venue_signer import VenueSigner
+from polystra.app.world import World
 from polystra.core import commands as cm
 from polystra.core import events as ev
 from polystra.core.ids import OrderId, VenueOrderId
-from polystra.core.markets import Market
+from polystra.core.markets import Market, Series
 from polystra.core.terms import OrderTerms, Outcome, Purpose, Side
-from polystra.core.units import Instant, price, seconds, shares
+from polystra.core.units import Instant, price, seconds, shares, usd
 from polystra.edge.ready import Ready
-from tests.truth import START
+from tests.truth import SERIES, START
 
 Kind = TypeVar("Kind", bound=ev.AnyEvent)
 
 
 class Client:
-    """Numbers its orders from `first`. What it heard is in `heard`, oldest first."""
+    """Numbers its orders from `first`, and knows the names of the `known` ones and the `markets` of its ledger. What it
+    heard is in `heard`, oldest first."""
 
-    def __init__(self, world: World, first: int = 1, known: dict[VenueOrderId, OrderId] | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        first: int = 1,
+        known: dict[VenueOrderId, OrderId] | None = None,
+        markets: Iterable[Market] = (),
+        series: Collection[Series] = (SERIES,),
+    ) -> None:
         self.world = world
         self.names = OrderNames(known)
         self.inbox = Inbox(world.clock, world.wait)
         self.heard: list[ev.AnyEvent] = []
-        self._signer = PaperSigner(TRADER, 1)
+        self._signer = VenueSigner(
+            world.wallet, markets=world.markets, clock=world.clock, owner=world.owner, salt=world.salt
+        )
         self._next = first
-        world.attach(self.inbox, self.names)
+        world.attach(self.inbox, self.names, remembering(markets), series)
 
     # --- what it does
 
@@ -83,3 +96,8 @@ class Client:
 
 def of(events: Iterable[ev.AnyEvent], kind: type[Kind]) -> list[Kind]:
     return [event for event in events if isinstance(event, kind)]
+
+
+def remembering(markets: Iterable[Market] = ()) -> ev.LedgerLoaded:
+    """What a ledger says that remembers these markets and nothing else."""
+    return ev.LedgerLoaded(at=Instant(0), next_order=OrderId(1), cash=usd(1_000), markets=tuple(markets))

@@ -65,6 +65,8 @@ LINES: Mapping[str, tuple[str, str]] = {
     "strategy.tilted_prior.max_price": ("USD a share", "It buys no outcome that is dearer."),
     "strategy.tilted_prior.every_seconds": ("s", "Its clock: how often it looks."),
     "strategy.tilted_prior.depth_levels": ("levels", "How many levels of each side the imbalance counts."),
+    "venue.heartbeat": ("", "Beat every 5 s from before the first order on; the venue cancels all when it stops."),
+    "venue.orders_at_stop": ("", "What happens to resting orders at a stop; `keep` needs `heartbeat` off."),
     "simulation.starting_cash_usd": ("USD", "Our cash at the pretend venue."),
     "simulation.order_latency_ms": ("ms", "How long a request takes to the venue: shortest, longest."),
     "simulation.answer_latency_ms": ("ms", "How long its answer takes back."),
@@ -152,12 +154,16 @@ def annotated_model(field: FieldInfo) -> type[BaseModel]:
 def shown(default: Any) -> str:
     if isinstance(default, tuple):
         return ", ".join(shown(one) for one in default)
+    if isinstance(default, bool):
+        return str(default).lower()
     return f"{default:f}" if isinstance(default, Decimal) else str(default)
 
 
 def range_of(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return " or ".join(map(str, get_args(field.annotation)))
+    if field.annotation is bool:
+        return "true or false"
     if get_origin(field.annotation) is tuple:
         (bounded,) = set(get_args(field.annotation))
         return "each " + bounds([part for info in bounded.__metadata__ for part in info.metadata])

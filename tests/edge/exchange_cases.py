@@ -28,6 +28,7 @@ from polystra.exchange.faults import Faults
 from polystra.exchange.listings import Listing
 from polystra.exchange.members import Members
 from polystra.exchange.pace import SteppedClock
+from polystra.exchange.price_feeds import PriceBoard
 from polystra.exchange.server import Endpoints, serve
 from polystra.exchange.venue import Venue
 from polystra.sim import messages as sim
@@ -90,6 +91,7 @@ class Running:
 
     def __init__(self, *, rules: Rules = QUICK, stepped: bool = False, tolerance: Nanos | None = None) -> None:
         self.faults = Faults()
+        self.prices = PriceBoard()
         self._clock = SteppedClock(START) if stepped else None
         clock = self._clock or WallClock()
         self.venue = Venue(rules=rules, rng=Random(7), clock=clock, members=Members("seed"), tolerance=tolerance)
@@ -109,7 +111,8 @@ class Running:
         self._loop.close()
 
     async def _open(self) -> tuple[Endpoints, aiohttp.ClientSession]:
-        urls = await self._stack.enter_async_context(serve(self.venue, faults=self.faults, stepped=self._clock))
+        served = serve(self.venue, faults=self.faults, stepped=self._clock, prices=self.prices)
+        urls = await self._stack.enter_async_context(served)
         return urls, await self._stack.enter_async_context(aiohttp.ClientSession())
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:

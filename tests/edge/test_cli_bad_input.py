@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from polystra.app.demo import DemoOptions, FolderUnusable, run_demo
+from polystra.app.run_plan import plan_of
 from polystra.app.settings import Settings
 from polystra.edge.store.db import open_database
 from polystra.edge.store.durability import Durability
@@ -96,7 +97,7 @@ def test_a_folder_that_holds_a_run_is_left_as_it_is(folder: Path) -> None:
 def test_a_run_from_code_is_refused_there_as_well(folder: Path) -> None:
     before = contents(folder)
     with pytest.raises(FolderUnusable, match="holds a run already"):
-        run_demo(DemoOptions(settings=Settings(), files=[], seed=1, folder=folder))
+        run_demo(DemoOptions(plan=plan_of(Settings(), seed=1), folder=folder))
     assert contents(folder) == before
 
 

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,55 +14,18 @@ from typing import Any
 
 import pytest
 
-from polystra.app.exchange_host import throwaway_accounts
+from polystra.app.exchange_accounts import throwaway_accounts
 from polystra.core.units import usd
 from polystra.edge.clock import WallClock, stopwatch
 from polystra.edge.polymarket.addresses import address
 from tests.edge.cli_cases import environment, polystra
+from tests.edge.exchange_process import PATIENCE, Command, ask, free_port
 from tests.edge.signing_cases import official
 
 PAGE = (Path(__file__).parents[2] / "docs" / "exchange.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 SHELL = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-PATIENCE = 20.0
 WITHIN_A_SECOND = 1.0
-
-
-class Command:
-    """The exchange as a child, what it said on stdout in a file."""
-
-    def __init__(self, said: Path, *arguments: str) -> None:
-        self._said = said
-        with said.open("wb") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "polystra", "exchange", *arguments],
-                stdout=out,
-                stderr=subprocess.PIPE,
-                text=True,
-                env=environment(),
-            )
-
-    def line(self) -> Any:
-        """Its one line, once it is there."""
-        until = stopwatch() + PATIENCE
-        while not self._said.read_bytes().endswith(b"\n"):
-            assert self.process.poll() is None, self.process.communicate()
-            assert stopwatch() < until
-            time.sleep(0.02)
-        (line,) = self._said.read_text().splitlines()
-        return json.loads(line)
-
-    def stop(self, by: signal.Signals = signal.SIGINT) -> tuple[int, str, float]:
-        """Exit code, stderr, and the seconds it took to end."""
-        began = stopwatch()
-        self.process.send_signal(by)
-        _, told = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, told, stopwatch() - began
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.communicate()
 
 
 @pytest.fixture
@@ -71,11 +33,6 @@ def command(tmp_path: Path) -> Iterator[Command]:
     running = Command(tmp_path / "exchange.json", "--json", "--port", "0", "--speed", "50", "--seed", "3")
     yield running
     running.end()
-
-
-def ask(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
-        return json.load(answer)
 
 
 def snippet(text: str, folder: Path) -> str:
@@ -154,9 +111,11 @@ def decoded(text: str) -> list[Any]:
 # --- what it says
 
 
-def test_the_line_names_only_what_is_there_and_accounts_that_hold_their_cash(command: Command) -> None:
+def test_the_line_names_every_service_and_accounts_that_hold_their_cash(command: Command) -> None:
     here = command.line()
-    assert (here["data"], here["prices"]) == (None, None)
+    assert ask(here["data"] + "/value?user=" + here["accounts"][0]["address"])[0]["value"] == 0
+    place = here["market_ws"].removesuffix("/ws/market")
+    assert (here["prices"], here["realtime"]) == (f"{place}/prices/rtds", f"{place}/prices/realtime")
     assert "throwaway test keys" in here["warning"]
     held = {account["account"]: account["cash"] for account in ask(here["control"] + "/truth")["accounts"]}
     account = official("eth_account").Account
@@ -175,11 +134,10 @@ def test_the_window_is_now_50_times_as_short_and_keeps_its_recorded_name(command
     assert end - start == pytest.approx(900 / 50, abs=1)
 
 
-def test_the_same_seed_makes_the_same_keys_and_another_seed_others() -> None:
+def test_the_keys_are_the_same_everywhere_and_each_another_one() -> None:
     cash = usd("1")
-    assert throwaway_accounts(1, 3, cash)[:2] == throwaway_accounts(1, 2, cash)
-    keys = {one.private_key for seed in (1, 2, 11) for one in throwaway_accounts(seed, 12, cash)}
-    assert len(keys) == 36
+    assert throwaway_accounts(3, cash)[:2] == throwaway_accounts(2, cash)
+    assert len({one.private_key for one in throwaway_accounts(12, cash)}) == 12
 
 
 def test_a_person_is_told_where_it_is_and_that_the_keys_are_worthless(tmp_path: Path) -> None:
@@ -193,7 +151,7 @@ def test_a_person_is_told_where_it_is_and_that_the_keys_are_worthless(tmp_path: 
     finally:
         running.end()
     text = said.read_text()
-    assert "1 recorded window (resolvedkit" in text
+    assert "1 window (resolvedkit" in text
     assert "never send real money" in text
     assert re.search(r"clob +http://127\.0\.0\.1:\d+\n", text)
 
@@ -216,9 +174,7 @@ def test_it_ends_within_a_second_also_while_a_stream_does_not_answer(command: Co
 
 
 def test_it_serves_on_when_nobody_reads_what_it_says_and_ends_well(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with subprocess.Popen(
         [sys.executable, "-m", "polystra", "exchange", "--json", "--windows", "1", "--port", str(port)],
         stdout=subprocess.PIPE,

@@ -9,8 +9,8 @@ import aiohttp
 import msgspec
 import pytest
 
-from polystra.core.units import seconds, usd
-from polystra.edge.clock import WallClock
+from polystra.core.units import Instant, seconds, usd
+from polystra.edge.clock import ScaledClock, WallClock
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.exchange.control import local_only
 from polystra.exchange.members import Members
@@ -51,6 +51,19 @@ def test_stepped_time_stands_still_until_it_is_moved() -> None:
 def test_the_wall_clock_is_not_moved(running: Running) -> None:
     status, text = refused(running, "POST", "/time", {"by": 1})
     assert (status, text[:29]) == (409, "time goes with the wall clock")
+
+
+def test_a_venue_whose_clock_runs_faster_wakes_sooner_by_the_wall() -> None:
+    """Five minutes of its time are 0.3 seconds of the wall's, and nobody waits for more than ten."""
+
+    async def wait_five_minutes() -> bool:
+        clock = ScaledClock(START, 1_000.0)
+        venue = Venue(rules=QUICK, rng=Random(1), clock=clock, members=Members("seed"))
+        async with serve(venue, speed=clock.speed):
+            await asyncio.wait_for(venue.until(Instant(START + seconds(300))), 10)
+        return venue.now() >= START + seconds(300)
+
+    assert asyncio.run(wait_five_minutes())
 
 
 def test_a_jump_stops_at_everything_that_falls_due_on_the_way() -> None:

@@ -50,11 +50,9 @@ def environment(running: Running) -> Any:
     module = official("polymarket._internal.environment")
     urls = running.urls
     nowhere = dict.fromkeys(
-        ("data_url", "rfq_url", "rpc_url", "builder_gateway_url", "collateral_return_url", "perps_url"),
+        ("rfq_url", "rpc_url", "builder_gateway_url", "collateral_return_url", "perps_url"),
         "http://127.0.0.1:9",
-    ) | dict.fromkeys(
-        ("rtds_ws_url", "realtime_ws_url", "sports_ws_url", "rfq_quoter_ws_url", "perps_ws_url"), "ws://127.0.0.1:9"
-    )
+    ) | dict.fromkeys(("sports_ws_url", "rfq_quoter_ws_url", "perps_ws_url"), "ws://127.0.0.1:9")
     config = dataclasses.replace(
         module.PRODUCTION_CONFIG,
         clob_url=urls.clob,
@@ -62,6 +60,9 @@ def environment(running: Running) -> Any:
         clob_user_ws_url=urls.user_ws,
         gamma_url=urls.gamma,
         relayer_url=urls.relayer,
+        data_url=urls.data,
+        rtds_ws_url=urls.prices,
+        realtime_ws_url=urls.realtime,
         **nowhere,
     )
     return module.create_environment(name="loopback", config=config)

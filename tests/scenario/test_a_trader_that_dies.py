@@ -97,7 +97,7 @@ def live(stage: Stage, world: World, strategy: Any, dooms: list[Doom]) -> Outcom
         with Trader(stage.folder, stage.settings, seed=1, strategy=strategy) as trader:
             trader.ledger = DoomedLedger(trader.ledger, doom)  # type: ignore[assignment]
             try:
-                asyncio.run(trader.trade(DoomedWire(world, doom), {SERIES}, tell))  # type: ignore[arg-type]
+                asyncio.run(trader.trade(DoomedWire(world, doom), {SERIES}, tell))
             except Killed:
                 world.clock.move_to(Instant(world.clock.now() + seconds(0.7)))
     return Outcomes(world, stage.folder, steps)

@@ -38,7 +38,8 @@ AT_ONCE = ExitPolicy(target=price("0.99"))
 
 @pytest.mark.spec("S26.A1")
 def test_a_fill_at_t0_has_its_exit_live_at_t0_plus_60_seconds(exchange_truth: Stage) -> None:
-    """Counted from the fill at the exchange, read off the exchange's own book."""
+    """Counted from the fill at the exchange, read off the exchange's own book. The venue tells no more of a fill than
+    its second, so it may look a second older than it is."""
     market = window()
     tape = tape_file(market, steady(market, "0.50x500", "0.52x200"))
     live_at: list[Instant] = []
@@ -51,7 +52,7 @@ def test_a_fill_at_t0_has_its_exit_live_at_t0_plus_60_seconds(exchange_truth: St
     run = exchange_truth.play([tape], scripted({10.0: wish(Outcome.UP, "0.52")}, policy), look=look)
     run.agree()
     (entry,) = run.truth.trades
-    assert seconds(60) <= live_at[0] - entry.matched_at <= seconds(62)
+    assert seconds(59) <= live_at[0] - entry.matched_at <= seconds(62)
 
 
 @pytest.mark.spec("S26.A3")

@@ -10,14 +10,14 @@ import pytest
 
 from benchmarks.__main__ import BENCHMARKS, HERE, main, run
 from benchmarks.engine_events import AtEveryLevel, DictBook, awake_engine, feed, never_enters
-from benchmarks.harness import Benchmark, Effort, NotMeasured, Ratio, Side, Work, measure, ratio, spread
-from benchmarks.results import JSON, MARKDOWN, Results, markdown, versions
+from benchmarks.harness import Benchmark, Effort, NotMeasured, Ratio, Side, Work, measure, percentile, ratio, spread
+from benchmarks.results import JSON, MARKDOWN, Results, found_ratios, markdown, versions
 from benchmarks.streams import delta_stream
 from polystra.core.book import OrderBook
 from polystra.core.events import BookChanged, BookSnapshot
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.units import seconds
-from polystra.edge.tapes.frames import FrameReader
+from polystra.edge.market_channel import FrameReader
 
 RATIOS = {
     *(
@@ -58,6 +58,14 @@ RATIOS = {
             ),
         )
     ),
+    *(
+        f"hot_path.ours_vs_{client}{end}"
+        for client in ("polymarket_client", "py_clob_client_v2")
+        for end in ("", "_with_coincurve")
+    ),
+    "hot_path.given_vs_ours",
+    "hot_path.unkept_vs_ours",
+    *(f"loopback.ours_vs_{peer}{end}" for peer in ("httpx", "socket", "echo") for end in ("", "_p99")),
 }
 """What results are compared by, from version to version: a name is added, never renamed or given another meaning."""
 
@@ -148,6 +156,52 @@ def test_the_collector_rests_during_the_work_and_is_left_as_it_was(collecting: b
         assert (seen, gc.isenabled()) == ([False], collecting)
     finally:
         (gc.enable if before else gc.disable)()
+
+
+class Lapping:
+    """A clock, and work that takes the seconds given and notes others for its units."""
+
+    def __init__(self, *laps: list[float]) -> None:
+        self.laps: list[float] = []
+        self._rounds = iter(laps)
+
+    def side(self, count: int) -> Side:
+        @contextmanager
+        def ready() -> Iterator[Work]:
+            yield lambda: self.laps.extend(next(self._rounds))
+
+        return Side("ours", count, ready, self.laps)
+
+
+def test_work_that_times_its_units_is_timed_by_them_alone() -> None:
+    side = Lapping([3.0, 5.0], [1.0, 1.0]).side(2)
+    assert measure({"ours": side}, Effort(rounds=2, warm_up=0)) == {"ours": [4.0, 1.0]}
+
+
+def test_the_units_of_the_warm_up_are_thrown_away() -> None:
+    lapping = Lapping([500.0], [1.0])
+    assert measure({"ours": lapping.side(1)}, Effort(rounds=1, warm_up=1)) == {"ours": [1.0]}
+    assert lapping.laps == [1.0]
+
+
+def test_a_unit_that_never_ended_is_no_fast_one() -> None:
+    with pytest.raises(RuntimeError, match="1 of 2 units"):
+        measure({"ours": Lapping([1.0]).side(2)}, Effort(rounds=1, warm_up=0))
+
+
+def test_ninety_nine_of_a_hundred_were_done_within_the_percentile() -> None:
+    hundred = [float(number) for number in range(1, 101)]
+    assert (percentile(hundred, 50), percentile(hundred, 99)) == (51.0, 100.0)
+    assert percentile([7.0], 99) == 7.0
+
+
+def test_the_slowest_are_compared_round_by_round() -> None:
+    ours, theirs = Lapping([1.0] * 99 + [9.0], [1.0] * 99 + [3.0]), Lapping([1.0] * 100, [3.0] * 100)
+    sides = {"ours": ours.side(100), "theirs": theirs.side(100)}
+    benchmark = Benchmark("b", "order", "Two.", (Ratio("b.p99", "ours", "theirs", "worse", 99),), lambda *_: sides)
+    found = found_ratios(benchmark, sides, measure(sides, Effort(rounds=2, warm_up=0)))
+    assert found["b.p99"].median == 5.0, "9 and 1, not the ratio of all laps together"
+    assert found["b.p99"].unit == "times the 99th percentile of the seconds per order"
 
 
 def test_a_part_of_the_work_is_never_none_of_it() -> None:
@@ -255,6 +309,16 @@ def test_a_quick_run_of_one_benchmark_writes_its_ratios_where_it_is_told(tmp_pat
     assert set(found.ratios) == {"journal.append_vs_json", "journal.replay_vs_decode"}
     assert found.versions["msgspec"]
     assert "`journal.replay_vs_decode`" in (tmp_path / MARKDOWN).read_text(encoding="utf-8")
+
+
+def test_orders_go_to_an_exchange_in_another_process_and_come_back(tmp_path: Path) -> None:
+    assert main(["--only", "loopback", "--quick", "--out", str(tmp_path)]) == 0
+    found = msgspec.json.decode((tmp_path / JSON).read_bytes(), type=Results)
+    assert set(found.sides) == {f"loopback: {side}" for side in ("ours", "httpx", "socket", "echo")}
+    for side in found.sides.values():
+        assert side.laps is not None
+        assert 0 < side.laps.median <= side.laps.p99
+    assert "99 of 100 within" in (tmp_path / MARKDOWN).read_text(encoding="utf-8")
 
 
 def test_a_part_of_the_benchmarks_leaves_the_kept_results_alone() -> None:

@@ -41,8 +41,10 @@ class Inbox:
     `_gone` counts the events that have left, so that a place in the queue keeps its number.
     """
 
-    def __init__(self, clock: Clock, wait: Waiting | None = None) -> None:
+    def __init__(self, clock: Clock, wait: Waiting | None = None, *, speed: float = 1.0) -> None:
+        """Without `wait` time passes by the machine's clock, of which `clock` shows `speed` times as much."""
         self._clock = clock
+        self._speed = speed
         self._wait = wait or self._wait_for_put
         self._queue: deque[AnyEvent] = deque()
         self._mergeable: dict[MarketId, int] = {}
@@ -61,6 +63,11 @@ class Inbox:
         self._queue.append(stamped)
         self._remember_place(stamped)
         self._arrived.set()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is queued."""
+        return bool(self._queue)
 
     def wake_at(self, instant: Instant | None) -> None:
         """Deliver `Woke` at this time, unless told otherwise before; None for no alarm."""
@@ -89,7 +96,7 @@ class Inbox:
 
     async def _wait_for_put(self, until: Instant | None) -> bool:
         self._arrived.clear()
-        timeout = None if until is None else max(until - self._clock.now(), 0) / 1e9
+        timeout = None if until is None else max(until - self._clock.now(), 0) / 1e9 / self._speed
         try:
             await asyncio.wait_for(self._arrived.wait(), timeout)
         except TimeoutError:

@@ -60,6 +60,7 @@ class Outbox:
         self._signer = signer
         self._names = names
         self._venue = venue
+        self._stopped: str | None = None
 
     def prepare(self, commands: Iterable[AnyCommand]) -> list[Ready]:
         """Sign what must be signed. An order that cannot be has no venue id: it is recorded, and never sent."""
@@ -79,14 +80,21 @@ class Outbox:
             ready.append(signed)
         return ready
 
+    def stop(self, why: str) -> None:
+        """Let no placement out any more; everything else goes."""
+        self._stopped = why
+
     def send(self, ready: Sequence[Ready]) -> None:
+        if self._stopped is not None:
+            self.hold_back(ready, self._stopped)
+            return
         for one in ready:
             if one.venue_order is not None or not isinstance(one.command, PlaceOrder):
                 self._venue.send(one)
 
     def hold_back(self, ready: Sequence[Ready], why: str) -> None:
-        """The intents could not be recorded: placements stay here, everything else needs no intent and goes. An order
-        that could not be signed has been told already."""
+        """Placements stay here, because of `why`; everything else goes. An order that could not be signed has been told
+        already."""
         for one in ready:
             if not isinstance(one.command, PlaceOrder):
                 self._venue.send(one)

@@ -1,9 +1,10 @@
-"""Plays recordings into a venue that goes by the wall clock.
+"""Plays recordings into a venue.
 
-The first recorded row is where the playback begins, and every later moment of a recording (rows, start, end, close) is
-moved by the same shift and comes `speed` times sooner after it. Names stay as recorded: the number in a slug is the
-recorded start, the start that the catalogue gives is the moved one. Ended markets close, and resolve where the
-recording knows how.
+Where the venue goes by the recordings' own time every moment is as recorded. Where it goes by the wall clock the first
+recorded row is where the playback begins, and every later moment of a recording (rows, start, end, close) is moved by
+the same shift and comes `speed` times sooner after it. Names stay as recorded: the number in a slug is the recorded
+start, the start that the catalogue gives is the moved one. Ended markets close, and resolve where the recording knows
+how.
 """
 
 import heapq
@@ -15,12 +16,13 @@ from polystra.app.tape_player import TapePlayer
 from polystra.app.translation import background, market_facts
 from polystra.app.words import day, window_name
 from polystra.app.world_rules import WorldRules
-from polystra.core.events import TickSizeChanged
+from polystra.core.events import AnyEvent, PricePrinted, TickSizeChanged
 from polystra.core.ids import MarketId
-from polystra.core.markets import Market
+from polystra.core.markets import Market, PriceSource
 from polystra.core.units import Instant, Nanos
 from polystra.edge.tapes.format import Tape, TapeFile
 from polystra.exchange.listings import Listing
+from polystra.exchange.price_feeds import PriceBoard
 from polystra.exchange.venue import Venue
 from polystra.sim import messages as sim
 
@@ -28,25 +30,48 @@ from polystra.sim import messages as sim
 class Playback:
     """What the recordings do to a venue from `begins` on. Mutable.
 
-    Reads the first recording when made, the others as they come; raises `RecordingError` when one is broken.
+    Reads the first recording when made, the others as they come; raises `RecordingError` when one is broken. Prices of
+    the underlying go to the board.
     """
 
     def __init__(
-        self, venue: Venue, files: Sequence[TapeFile], rules: WorldRules, *, begins: Instant, speed: float
+        self,
+        venue: Venue,
+        files: Sequence[TapeFile],
+        rules: WorldRules,
+        *,
+        begins: Instant | None = None,
+        speed: float = 1.0,
+        prices: PriceBoard | None = None,
     ) -> None:
+        """Without `begins` every moment is as recorded, and `speed` is the clock's business."""
         self._venue = venue
         self._tapes = TapePlayer(files)
         self._rules = rules
-        self._begins = begins
-        self._speed = speed
         self._first = self._tapes.next_at or Instant(0)
+        self._moved_to = begins
+        self._speed = speed
+        self._prices = prices or PriceBoard()
+        self._prices.moment = self.moment
         self._ends: list[tuple[Instant, int, Tape]] = []
         self._opened = 0
         self._over: set[MarketId] = set()
 
+    @property
+    def begins(self) -> Instant:
+        """When here the first recorded row is."""
+        return self._first if self._moved_to is None else self._moved_to
+
+    @property
+    def over(self) -> bool:
+        """Whether all recordings are played and all their markets are closed."""
+        return self._next_recorded() is None
+
     def moment(self, recorded: Instant) -> Instant:
         """When here a moment of the recordings is."""
-        return Instant(self._begins + round((recorded - self._first) / self._speed))
+        if self._moved_to is None:
+            return recorded
+        return Instant(self._moved_to + round((recorded - self._first) / self._speed))
 
     def next_due(self) -> Instant | None:
         """When `step` has something to do next; None when the recordings are over."""
@@ -54,45 +79,51 @@ class Playback:
         return None if recorded is None else self.moment(recorded)
 
     def step(self) -> None:
-        """The next thing: a market that closes, a recording that begins, or a row."""
+        """The next thing, whether it is due or not: a market that closes, a recording that begins, or a row."""
         now = self._next_recorded()
         if now is None:
             return
         if self._ends and self._ends[0][0] <= now:
-            self._close(heapq.heappop(self._ends)[2])
+            self._venue.play(self._close(heapq.heappop(self._ends)[2]))
         elif (tape := self._tapes.begins(now)) is not None:
-            self._open(tape)
+            self._venue.play([self._open(tape)])
         else:
-            self._row()
+            self._row(self._tapes.pop())
 
     def _next_recorded(self) -> Instant | None:
         times = [self._tapes.next_at, self._ends[0][0] if self._ends else None]
         return min((time for time in times if time is not None), default=None)
 
-    def _open(self, tape: Tape) -> None:
+    def _open(self, tape: Tape) -> Listing:
         market = tape.market
         facts = market_facts(market, self._rules.taker_hold)
         moved = replace(facts, start=self.moment(market.start), end=self.moment(market.end))
-        self._venue.feed(replace(listing_of(market), facts=moved, listed_at=self.moment(tape.first_at)))
         self._opened += 1
         heapq.heappush(self._ends, (Instant(market.end + self._rules.resolve_after), self._opened, tape))
+        return replace(listing_of(market), facts=moved, listed_at=self.moment(tape.first_at))
 
-    def _close(self, tape: Tape) -> None:
+    def _close(self, tape: Tape) -> list[sim.Request]:
         market = tape.market.id
         self._over.add(market)
-        self._venue.feed(sim.CloseMarket(market=market))
-        if tape.payout is not None:
-            self._venue.feed(sim.Resolve(market=market, up_payout=tape.payout.up))
+        closed = sim.CloseMarket(market=market)
+        return [closed] if tape.payout is None else [closed, sim.Resolve(market=market, up_payout=tape.payout.up)]
 
-    def _row(self) -> None:
-        """Rows of a closed market, and a tick that is no finer than the present one, say nothing new."""
-        event = self._tapes.pop()
+    def _row(self, event: AnyEvent) -> None:
+        self._venue.play(self._news(event))
+        if isinstance(event, PricePrinted) and event.source is not PriceSource.BINANCE_CANDLE:
+            self._prices.print(event.source, event.asset, event.value, event.stamped_at)
+
+    def _news(self, event: AnyEvent) -> list[sim.Request]:
+        """Rows of a closed market, and a tick that is no finer than the present one, say nothing new. After a finer one
+        the whole book is told on it."""
         request = background(event)
         if request is None or getattr(event, "market", None) in self._over:
-            return
-        if isinstance(event, TickSizeChanged) and event.tick.size >= self._venue.book(event.market).tick:
-            return
-        self._venue.feed(request)
+            return []
+        if not isinstance(event, TickSizeChanged):
+            return [request]
+        if event.tick.size >= self._venue.book(event.market).tick:
+            return []
+        return [request, sim.Publish(market=event.market)]
 
 
 def listing_of(market: Market) -> Listing:

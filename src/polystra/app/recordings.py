@@ -24,7 +24,8 @@ class RecordingsDamaged(PolystraError):
 
 
 class Recording(Struct, frozen=True, kw_only=True):
-    """One recorded window. `payout_source` is "official", "unknown" or "inferred: ..." with the rule."""
+    """One recorded window. `payout_source` is "official", "unknown" or "inferred: ..." with the rule; `assumptions` are
+    what is taken for granted about the market and the venue that plays it."""
 
     market: MarketId
     slug: str
@@ -36,17 +37,19 @@ class Recording(Struct, frozen=True, kw_only=True):
     has_trades: bool
     has_sizes: bool
     has_strike: bool
+    assumptions: tuple[str, ...] = ()
     skipped: Mapping[str, int]
     noted: Mapping[str, int]
 
 
-def examine(files: Sequence[TapeFile]) -> tuple[Recording, ...]:
-    """Reads every recording whole; raises `RecordingError` for a broken one, and for a window given twice."""
+def examine(files: Sequence[TapeFile], assumed: tuple[str, ...] = ()) -> tuple[Recording, ...]:
+    """Reads every recording whole; raises `RecordingError` for a broken one, and for a window given twice. `assumed` is
+    what is taken for granted about the venue in all of them."""
     twice = [slug for slug, count in Counter(file.market.slug for file in files).items() if count > 1]
     if twice:
         places = ", ".join(str(file.path) for file in files if file.market.slug == twice[0])
         raise RecordingError(twice[0], f"this window is recorded more than once ({places})", "give one folder of them")
-    return tuple(_examined(file) for file in files)
+    return tuple(_examined(file, assumed) for file in files)
 
 
 def digest_of(recordings: Iterable[Recording]) -> str:
@@ -70,7 +73,7 @@ def kept(folder: Path) -> tuple[Recording, ...] | None:
         raise RecordingsDamaged(f"{path}: {error}: restore it, or delete it to report without sources") from None
 
 
-def _examined(file: TapeFile) -> Recording:
+def _examined(file: TapeFile, assumed: tuple[str, ...]) -> Recording:
     tape = file.load()
     return Recording(
         market=tape.market.id,
@@ -83,6 +86,7 @@ def _examined(file: TapeFile) -> Recording:
         has_trades=tape.has_trades,
         has_sizes=tape.has_sizes,
         has_strike=tape.strike is not None,
+        assumptions=tape.market.assumptions + assumed,
         skipped=tape.skipped,
         noted=tape.noted,
     )

@@ -103,7 +103,7 @@ def report_of(ledger: LedgerReader, recordings: Sequence[Recording], truth: Trut
         counts=_counts(lines),
         totals=ledger.totals(),
         unsettled=Usd(sum(window.cash for window in windows if window.settled_at is None)),
-        assumptions=_counted(text for window in windows for text in window.assumptions),
+        assumptions=_counted(text for window in windows for text in _assumed(window, recordings)),
         sources=_sources(recordings),
         unknown=tuple(_unknown(recordings)),
         checked=None if truth is None else _checked(ledger, truth),
@@ -153,6 +153,12 @@ def _checked(ledger: LedgerReader, truth: Truth) -> Checked:
         open_orders=sum(order.account == TRADER for order in truth.orders),
         differences=differences(ledger, truth),
     )
+
+
+def _assumed(window: Window, recordings: Sequence[Recording]) -> Iterable[str]:
+    """What the trader took for granted, and what was when the window was recorded and played; each once."""
+    played = (text for one in recordings if one.market == window.market for text in one.assumptions)
+    return dict.fromkeys((*window.assumptions, *played))
 
 
 def _counted(texts: Iterable[str]) -> tuple[tuple[str, int], ...]:

@@ -1,21 +1,26 @@
 """Builds a trader and lets it trade. A start is a recovery: ledger facts, the venue's reading, then `Started`."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from polystra import __version__
-from polystra.app.inbox import Inbox
-from polystra.app.outbox import OrderNames, Outbox
-from polystra.app.paper_signer import PaperSigner
+from polystra.app.inbox import Inbox, Waiting
+from polystra.app.outbox import OrderNames, Outbox, Venue
 from polystra.app.runtime import Listener, run, silent
 from polystra.app.settings import Settings, strategy_digest
-from polystra.app.world import TRADER, World
+from polystra.app.venue_signer import VenueSigner
 from polystra.core.engine import Engine
-from polystra.core.markets import Series
+from polystra.core.events import LedgerLoaded
+from polystra.core.ids import MarketId, OrderId
+from polystra.core.markets import Market, Series
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.strategy import Strategy
-from polystra.edge.clock import WallClock
+from polystra.core.units import Usd
+from polystra.edge.clock import Clock, WallClock
+from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.store.db import open_database
 from polystra.edge.store.durability import Durability
 from polystra.edge.store.journal import Journal, JournalHead, digest
@@ -30,6 +35,52 @@ def build_engine(settings: Settings, series: Iterable[Series], strategy: Strateg
     """The engine that these settings ask for, its strategy, or the one given instead, on each of these series."""
     strategy = strategy or settings.chosen_strategy
     return Engine(settings.rules, dict.fromkeys(series, strategy), StandAside(settings.exit_policy))
+
+
+class FarEnd(Venue, Protocol):
+    """What stands at the far end of inbox and outbox: the venue over its wire, or a pretend one in this process.
+
+    `markets` are those that were told, `owner` the API key that posts, `opening_cash` what the account shows before it
+    trades for the first time.
+    """
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def markets(self) -> Mapping[MarketId, Market]: ...
+
+    @property
+    def wallet(self) -> Wallet: ...
+
+    @property
+    def owner(self) -> str: ...
+
+    @property
+    def opening_cash(self) -> Usd: ...
+
+    def salt(self, order: OrderId) -> int:
+        """What makes an order another one than every other, of at most 53 bits."""
+
+    @property
+    def speed(self) -> float:
+        """How fast the clock runs beside the machine's, where time passes by the machine's."""
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """How time passes while the trader has nothing to do; None for the wall clock's way."""
+
+    async def cancel_everything(self) -> str | None:
+        """Take back every live order of the account; None when the venue says that it did, else why not."""
+
+    async def linger(self) -> None:
+        """Long enough for the streams to tell of what was just done."""
+
+    def attach(self, inbox: Inbox, names: OrderNames, loaded: LedgerLoaded, series: Collection[Series]) -> None:
+        """Put a trader in front that knows what `loaded` says."""
+
+    def start_trader(self) -> None:
+        """Read the account once, and say `Started` when the reading has arrived."""
 
 
 class Trader:
@@ -62,22 +113,46 @@ class Trader:
         lives = len(list(folder.glob("journal-*.plj")))
         self.journal_path = folder / f"journal-{lives + 1:04}.plj"
 
-    async def trade(self, world: World, series: Iterable[Series], tell: Listener = silent) -> None:
-        """Recover, start, and trade until the world ends."""
-        ledger, at = self.ledger, world.clock.now()
+    async def trade(
+        self,
+        far: FarEnd,
+        series: Collection[Series],
+        tell: Listener = silent,
+        *,
+        stopped: asyncio.Event | None = None,
+    ) -> None:
+        """Recover, start, and trade until `stopped`, or until the far end has no more to tell."""
+        ledger, at = self.ledger, far.clock.now()
         with ledger.unit():
             if ledger.begin_run(at, self._head, self.journal_path.name) == 1:
-                ledger.deposit(at, world.opening_cash, "opening balance, read from the venue")
+                ledger.deposit(at, far.opening_cash, "opening balance, read from the venue")
         names = OrderNames(ledger.venue_orders())
-        inbox = Inbox(world.clock, world.wait)
+        inbox = Inbox(far.clock, far.waiting, speed=far.speed)
         engine = build_engine(self._settings, series, self._strategy)
+        signer = VenueSigner(far.wallet, markets=far.markets, clock=far.clock, owner=far.owner, salt=far.salt)
+        outbox = Outbox(inbox, signer, names, far)
         with Journal(self.journal_path, self._head) as journal:
-            outbox = Outbox(inbox, PaperSigner(TRADER, self._seed), names, world)
-            inbox.put(ledger.load(at))
-            world.attach(inbox, names)
-            world.start_trader()
-            await run(engine, inbox, journal, ledger, outbox, tell)
-        ledger.end_run(world.clock.now(), digest(self.journal_path))
+            loaded = ledger.load(at)
+            inbox.put(loaded)
+            far.attach(inbox, names, loaded, series)
+            far.start_trader()
+            stopping = asyncio.create_task(self._stop(stopped, far, inbox, outbox)) if stopped is not None else None
+            try:
+                await run(engine, inbox, journal, ledger, outbox, tell)
+            finally:
+                if stopping is not None:
+                    stopping.cancel()
+        ledger.end_run(far.clock.now(), digest(self.journal_path))
+
+    async def _stop(self, stopped: asyncio.Event, far: FarEnd, inbox: Inbox, outbox: Outbox) -> None:
+        """Places nothing more, takes back what rests unless it is to be kept, and ends the loop. What the venue did not
+        confirm by then is found out at the next start."""
+        await stopped.wait()
+        outbox.stop("the trader is being stopped")
+        if self._settings.venue.orders_at_stop == "cancel":
+            await far.cancel_everything()
+            await far.linger()
+        inbox.close()
 
     def close(self) -> None:
         self.ledger.close()

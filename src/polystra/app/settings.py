@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from polystra.core.errors import PolystraError
 from polystra.core.risk import Limits
@@ -104,6 +104,22 @@ class StrategySettings(_Section):
     tilted_prior: TiltedPriorSettings = TiltedPriorSettings()
 
 
+class VenueSettings(_Section):
+    """How the trader behaves towards the venue, which cancels all orders when a heart that has beaten stops."""
+
+    heartbeat: bool = True
+    orders_at_stop: Literal["cancel", "keep"] = "cancel"
+
+    @model_validator(mode="after")
+    def _kept_orders_need_no_heart(self) -> "VenueSettings":
+        if self.heartbeat and self.orders_at_stop == "keep":
+            raise ValueError(
+                'orders_at_stop = "keep" with heartbeat = true: the venue cancels all orders about 10 s after the last '
+                "heartbeat; set heartbeat = false to keep them"
+            )
+        return self
+
+
 class SimulationSettings(_Section):
     """The pretend venue: our cash there, how late everything is, and when an ended market closes and resolves."""
 
@@ -130,6 +146,7 @@ class Settings(_Section):
     exits: ExitSettings = ExitSettings()
     engine: EngineSettings = EngineSettings()
     strategy: StrategySettings = StrategySettings()
+    venue: VenueSettings = VenueSettings()
     simulation: SimulationSettings = SimulationSettings()
 
     @property
@@ -214,11 +231,12 @@ def demo_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 
 def settings_from(text: str, place: str, environment: Mapping[str, str]) -> Settings:
-    """The settings written in TOML, the environment on top; raises `BadSettings` naming every fault."""
+    """The settings written in TOML (JSON in a `.json` file), the environment on top; raises `BadSettings` naming every
+    fault."""
     try:
-        written = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadSettings(f"{place}: not TOML: {error}") from None
+        written = msgspec.json.decode(text, type=dict[str, Any]) if place.endswith(".json") else tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, msgspec.DecodeError) as error:
+        raise BadSettings(f"{place}: not TOML, or JSON where the name ends in .json: {error}") from None
     ours = {name: value for name, value in sorted(environment.items()) if name.startswith(PREFIX)}
     for name, value in ours.items():
         _put(written, _path_of(name), _read(value))
@@ -260,7 +278,9 @@ def _by_value(tree: Any) -> Any:
         return {name: _by_value(value) for name, value in tree.items()}
     if isinstance(tree, list | tuple):
         return [_by_value(value) for value in tree]
-    return str(Decimal(str(tree)).normalize()) if isinstance(tree, int | float | Decimal) else tree
+    if isinstance(tree, bool) or not isinstance(tree, int | float | Decimal):
+        return tree
+    return str(Decimal(str(tree)).normalize())
 
 
 def _path_of(variable: str) -> list[str]:

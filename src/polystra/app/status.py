@@ -60,6 +60,12 @@ def read_status(folder: Path) -> Status:
         )
 
 
+def is_at_work(folder: Path) -> bool:
+    """Whether a trader owns the ledger of a folder."""
+    owner = _owner((folder / LEDGER).with_name(f"{LEDGER}.lock"))
+    return owner is not None and _lives(owner)
+
+
 def _remembered(path: Path, at: Instant) -> LedgerLoaded:
     """What an engine would be told at a start."""
     with open_readonly(path) as database:

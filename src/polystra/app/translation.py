@@ -1,14 +1,20 @@
-"""Translates between the pretend exchange's messages and the engine's events: words only, no decisions."""
+"""Translates between the pretend exchange's messages and the engine's events: words only, no decisions.
+
+An event says as much as the wire would say: moments of trades in whole seconds, of books in whole milliseconds.
+"""
 
 from polystra.app.outbox import OrderNames
 from polystra.core import events as ev
 from polystra.core.fees import FeeSchedule
 from polystra.core.ids import OrderId
 from polystra.core.markets import Market, Payout
-from polystra.core.terms import Side
-from polystra.core.units import Instant, Nanos, Shares, Tick, Usd
+from polystra.core.terms import Liquidity, Side
+from polystra.core.units import MICRO, Instant, Nanos, Shares, Tick, Usd
 from polystra.edge.polymarket.refusals import EXPIRED, cancel_reason_of, refusal_of
+from polystra.edge.polymarket.wire import MILLISECOND, SECOND, Fill, OpenOrder
 from polystra.sim import messages as sim
+from polystra.sim.records import Account, Trade
+from polystra.sim.records import OpenOrder as Resting
 
 _NOW = Instant(0)
 """The inbox stamps every event when it arrives."""
@@ -49,12 +55,13 @@ def background(event: ev.AnyEvent) -> sim.Request | None:
             return None
 
 
-def public_event(output: sim.Public) -> ev.AnyEvent:
-    """What the market stream tells everybody."""
+def public_event(output: sim.Public) -> ev.AnyEvent | None:
+    """What the market stream tells everybody. It is silent about a mere close, and names no payout that has no winner.
+    Where nobody knows who took, it calls the trade a BUY of Up."""
     match output:
         case sim.PublicBook():
             return ev.BookSnapshot(
-                at=_NOW, market=output.market, bids=output.bids, asks=output.asks, venue_at=output.at
+                at=_NOW, market=output.market, bids=output.bids, asks=output.asks, venue_at=_milliseconds(output.at)
             )
         case sim.PublicLevels():
             return ev.BookChanged(
@@ -63,18 +70,17 @@ def public_event(output: sim.Public) -> ev.AnyEvent:
                 changes=tuple(ev.LevelChange(one.side, one.price, one.size) for one in output.changes),
                 best_bid=output.best_bid,
                 best_ask=output.best_ask,
-                venue_at=output.at,
+                venue_at=_milliseconds(output.at),
             )
         case sim.PublicTrade():
-            return ev.TradePrinted(
-                at=_NOW, market=output.market, price=output.price, size=output.size, taker=output.taker
-            )
+            taker = output.taker or Side.BUY
+            return ev.TradePrinted(at=_NOW, market=output.market, price=output.price, size=output.size, taker=taker)
         case sim.PublicTick():
             return ev.TickSizeChanged(at=_NOW, market=output.market, tick=Tick(output.new))
-        case sim.PublicClose():
-            return ev.MarketClosed(at=_NOW, market=output.market)
-        case sim.PublicResolution():
+        case sim.PublicResolution() if output.up_payout in (0, MICRO):
             return ev.MarketResolved(at=_NOW, market=output.market, payout=Payout(output.up_payout))
+        case _:
+            return None
 
 
 def answer_events(output: sim.Answer, names: OrderNames, sides: dict[OrderId, tuple[Side, bool]]) -> list[ev.AnyEvent]:
@@ -120,7 +126,39 @@ def fill_event(order: OrderId, update: sim.TradeUpdated) -> ev.OrderFilled:
         shares=update.own.shares,
         liquidity=update.liquidity,
         stage=update.trade.stage,
-        traded_at=update.trade.matched_at,
+        traded_at=_seconds(update.trade.matched_at),
+    )
+
+
+def fill_of(trade: Trade, account: Account) -> Fill:
+    """A trade as the account finds it among its trades."""
+    took = trade.taker.account == account
+    own = trade.taker if took else trade.maker
+    return Fill(
+        trade=trade.id,
+        order=own.order,
+        market=trade.market,
+        token=own.token,
+        side=own.side,
+        price=own.price,
+        shares=own.shares,
+        liquidity=Liquidity.TAKER if took else Liquidity.MAKER,
+        stage=trade.stage,
+        matched_at=_seconds(trade.matched_at),
+    )
+
+
+def live_order(order: Resting) -> OpenOrder:
+    """A resting order as its owner finds it among its orders."""
+    return OpenOrder(
+        id=order.id,
+        market=order.market,
+        token=order.token,
+        account=order.account,
+        side=order.side,
+        price=order.price,
+        size=order.size,
+        matched=order.matched,
     )
 
 
@@ -150,3 +188,11 @@ def _cancel_events(output: sim.CancelAnswered, names: OrderNames) -> list[ev.Any
         if order is not None:
             found.append(ev.CancelRefused(at=_NOW, order=order, text=text))
     return found
+
+
+def _seconds(at: Instant) -> Instant:
+    return Instant(at // SECOND * SECOND)
+
+
+def _milliseconds(at: Instant) -> Instant:
+    return Instant(at // MILLISECOND * MILLISECOND)

@@ -1,32 +1,37 @@
 """A whole venue in virtual time: recordings play the market, `sim.Exchange` is the venue, latency lies between.
 
 For the trader it is the far end of inbox and outbox, and nothing more: the same engine, loop, ledger and journal run
-against it as against the real venue. Time moves only when the trader waits, to the next thing that is due: a recorded
-row, something on its way, something the exchange does by itself, or the trader's own alarm. All chance comes from the
-seed, so the same recordings, settings and seed give the same run.
+against it as against the real venue. Time moves only when the trader waits, to the next thing that is due. Of things
+that are due at one moment come first the trader's own alarm, then what the exchange does by itself, then what arrives
+(`world_ways`), then the recording. All chance comes from the seed, so the same recordings, settings and seed give the
+same run; and as each message of the wire has its counterpart here, the same orders and fills as a run over the wire.
 """
 
+import asyncio
 import heapq
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from random import Random
 
 from msgspec.structs import replace
 
 from polystra.app.exchange_log import ExchangeLog
-from polystra.app.inbox import Inbox
+from polystra.app.inbox import Inbox, Waiting
 from polystra.app.outbox import OrderNames
 from polystra.app.tape_player import TapePlayer
-from polystra.app.translation import answer_events, background, fill_event, market_facts, public_event, user_event
+from polystra.app.throwaway import seeded_salts, throwaway_wallet
+from polystra.app.translation import answer_events, background, market_facts
+from polystra.app.world_client import WorldClient
+from polystra.app.world_readings import Readings
 from polystra.app.world_rules import WorldRules
+from polystra.app.world_ways import Ways
 from polystra.core import commands as cm
 from polystra.core import events as ev
 from polystra.core.ids import MarketId, OrderId, VenueOrderId
-from polystra.core.markets import Market
-from polystra.core.prices import MINUTE
-from polystra.core.terms import Liquidity, Outcome, Side
-from polystra.core.units import Instant, Price, Shares, Usd, seconds
+from polystra.core.markets import Market, Series
+from polystra.core.terms import Side
+from polystra.core.units import Instant, Usd, seconds
 from polystra.edge.polymarket.amounts import amounts_of
+from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.ready import Ready
 from polystra.edge.tapes.format import Tape, TapeFile
 from polystra.sim import messages as sim
@@ -34,29 +39,14 @@ from polystra.sim.exchange import Exchange
 from polystra.sim.latency import Latency
 from polystra.sim.records import Account, Truth
 
-TRADER = Account("0x7e57000000000000000000000000000000007e57")
-"""The wallet of simulated runs. Nobody has its key."""
+TRADER = Account(throwaway_wallet(1).maker)
+"""The account of simulated runs. Anybody can make its key."""
 
 GRACE = seconds(300)
 """How long the trader may go on once the world itself has come to rest: enough for every doubt to end."""
 
-EVER = Instant(0)
 
-OVERLAP = seconds(300)
-"""How far a reading of trades reaches back; far longer than a trade takes to its last stage."""
-
-
-class VirtualClock:
-    """Stands still until the world moves it."""
-
-    def __init__(self, start: Instant) -> None:
-        self._now = start
-
-    def now(self) -> Instant:
-        return self._now
-
-    def move_to(self, instant: Instant) -> None:
-        self._now = max(self._now, instant)
+LINGER = seconds(1)
 
 
 class World:
@@ -67,80 +57,108 @@ class World:
         self._rules = rules
         self._log = log
         self._exchange = Exchange(rules.exchange, Random(f"{rules.seed} exchange"))
-        self._latency = Latency(rules.delays, Random(f"{rules.seed} latency"))
+        self._readings = Readings(self._exchange, TRADER)
         self._tapes = TapePlayer(files)
-        self._due: list[tuple[Instant, int, Callable[[], object]]] = []
-        self._count = 0
-        self._trader = 0
-        self._inbox: Inbox | None = None
-        self._names = OrderNames()
+        self._ways = Ways(self._tapes.next_at or Instant(0), Latency(rules.delays, rules.seed))
+        self._ends: list[tuple[Instant, int, Tape]] = []
+        self._opened = 0
+        self._over: set[MarketId] = set()
+        self._client: WorldClient | None = None
         self._sides: dict[OrderId, tuple[Side, bool]] = {}
-        self._markets: dict[MarketId, Market] = {}
-        self._minutes: defaultdict[MarketId, list[ev.OwnPrice]] = defaultdict(list)
-        self._minute_of: dict[MarketId, Instant] = {}
-        self._over: dict[MarketId, tuple[ev.AnyEvent, ...]] = {}
-        self._senders: dict[VenueOrderId, int] = {}
-        self._followed: set[MarketId] = set()
-        self.clock = VirtualClock(self._tapes.next_at or Instant(0))
+        self._senders: dict[VenueOrderId, WorldClient] = {}
+        self._salt = seeded_salts(rules.seed)
+        self.clock = self._ways.clock
+        self.markets: dict[MarketId, Market] = {}
         self._stirred_at = self.clock.now()
         self._ask(sim.Deposit(account=TRADER, amount=rules.starting_cash))
 
-    # --- the trader's side -----------------------------------------------------------------------------------------
+    # --- the trader's side
+
+    @property
+    def wallet(self) -> Wallet:
+        return throwaway_wallet(1)
+
+    @property
+    def owner(self) -> str:
+        """No API key posts here."""
+        return ""
+
+    def salt(self, order: OrderId) -> int:
+        return self._salt(order)
+
+    @property
+    def speed(self) -> float:
+        """No machine's clock is behind this one."""
+        return 1.0
+
+    @property
+    def waiting(self) -> Waiting:
+        return self.wait
 
     @property
     def opening_cash(self) -> Usd:
         """The cash an account shows when it is read for the first time."""
         return self._exchange.balances(TRADER).cash
 
-    def attach(self, inbox: Inbox, names: OrderNames) -> None:
-        """Put a trader in front. What was on its way to an earlier one is lost, as with a process that died: news,
-        answers, questions and subscriptions; its orders and cancels arrive. Of a market that is over only the end is
-        told."""
-        self._trader += 1
-        self._inbox, self._names = inbox, names
-        for followed in sorted(self._followed):
-            self._follow(followed, on=False)
-        now = self.clock.now()
-        for market in self._markets.values():
-            for event in self._over.get(market.id, (ev.MarketListed(at=Instant(0), market=market),)):
-                self._tell(now, event)
+    def attach(self, inbox: Inbox, names: OrderNames, loaded: ev.LedgerLoaded, series: Collection[Series]) -> None:
+        """Put a trader of these series in front, which knows what `loaded` says. What was on its way to an earlier one
+        is lost, as with a process that died: news, answers and subscriptions; its orders and cancels arrive."""
+        for market in loaded.markets:
+            self.markets.setdefault(market.id, market)
+        self._client = WorldClient(self._ways, self._readings, inbox=inbox, names=names, series=series)
+        self._client.connect(loaded.markets)
 
     def start_trader(self) -> None:
         """Read the account once, and say `Started` when the reading has arrived."""
-        self._question(lambda: self._read_account(then=(ev.Started(at=Instant(0)),)))
+        self._trader.start()
 
     def send(self, ready: Ready) -> None:
         """Take a command on its way to the venue."""
+        client = self._trader
         match ready.command:
             case cm.PlaceOrder():
                 self._place(ready, ready.command)
             case cm.CancelOrder(order=order):
-                theirs = self._names.theirs(order)
+                theirs = client.names.theirs(order)
                 if theirs is not None:
-                    self._request(sim.Cancel(account=TRADER, orders=(theirs,)))
-            case cm.CancelAll():
-                self._request(sim.CancelAll(account=TRADER))
+                    cancel = sim.Cancel(account=TRADER, orders=(theirs,))
+                    self._ways.request(lambda: self._ask(cancel, client))
+            case cm.CancelAll():  # its answer tells nothing that the user stream does not tell
+                self._ways.request(lambda: self._ask(sim.CancelAll(account=TRADER)))
             case cm.QueryOrder(order=order):
-                self._question(lambda: self._look_up(order))
+                client.look_up(order)
             case cm.TakeSnapshot():
-                self._question(self._read_account)
+                client.read_account()
             case cm.Follow(market=market):
-                self._question(lambda: self._follow(market, on=True))
+                client.follow(market)
             case cm.Unfollow(market=market):
-                self._question(lambda: self._follow(market, on=False))
+                client.unfollow(market)
             case cm.LoadHistory(market=market):
-                self._question(lambda: self._load_history(market))
+                client.load_history(market)
+
+    async def cancel_everything(self) -> str | None:
+        """Take back every live order of the account, at once. The venue always says that it did."""
+        self._ask(sim.CancelAll(account=TRADER))
+        return None
+
+    async def linger(self) -> None:
+        """Long enough for the streams to tell of what was just done."""
+        until = self.clock.now() + LINGER
+        while self.clock.now() < until:  # noqa: ASYNC110 - time passes while the loop waits, and nobody tells
+            await asyncio.sleep(0)
 
     async def wait(self, alarm: Instant | None) -> bool:
         """Let time pass until something has happened or the alarm is due; False at the end of the world."""
-        due = self._next_due()
-        if due is None or (alarm is not None and alarm <= due):
-            if alarm is None or self._rests(alarm):
-                return False
-            self.clock.move_to(alarm)
+        alarm = _earlier(alarm, self._client.next_at if self._client is not None else None)
+        due = _earlier(_earlier(self._exchange.next_due(), self._ways.next_due), self._next_recorded())
+        if due is not None and (alarm is None or due < alarm):
+            self.clock.move_to(due)
+            self._happen(due)
             return True
-        self.clock.move_to(due)
-        self._happen(due)
+        if alarm is None or self._rests(alarm):
+            return False
+        self.clock.move_to(alarm)
+        self._trader.act()
         return True
 
     def truth(self) -> Truth:
@@ -153,158 +171,88 @@ class World:
         self._log.ended(truth, self.clock.now())
         return truth
 
-    # --- time ------------------------------------------------------------------------------------------------------
+    @property
+    def _trader(self) -> WorldClient:
+        assert self._client is not None, "no trader: attach one first"
+        return self._client
 
-    def _next_due(self) -> Instant | None:
-        times = [
-            time
-            for time in (self._exchange.next_due(), self._due[0][0] if self._due else None, self._tapes.next_at)
-            if time is not None
-        ]
-        return min(times, default=None)
+    # --- time
+
+    def _next_recorded(self) -> Instant | None:
+        return _earlier(self._tapes.next_at, self._ends[0][0] if self._ends else None)
 
     def _rests(self, alarm: Instant) -> bool:
         """Whether nothing of the world's own will come, and the trader has had its time to notice."""
-        over = self._tapes.next_at is None and len(self._over) == len(self._markets)
-        return over and alarm > self._stirred_at + GRACE
+        return self._next_recorded() is None and alarm > self._stirred_at + GRACE
 
     def _happen(self, now: Instant) -> None:
         """One thing that is due: the exchange's own first, then what arrives, then the recording."""
-        due = self._exchange.next_due()
-        if due is not None and due <= now:
+        own, arrives = self._exchange.next_due(), self._ways.next_due
+        if own is not None and own <= now:
             self._stirred_at = now
             self._publish(self._exchange.advance(now))
-        elif self._due and self._due[0][0] <= now:
-            heapq.heappop(self._due)[2]()
+        elif arrives is not None and arrives <= now:
+            self._ways.arrive()
         else:
+            self._stirred_at = now
             self._play(now)
 
-    def _at(self, when: Instant, act: Callable[[], object]) -> None:
-        self._count += 1
-        heapq.heappush(self._due, (when, self._count, act))
-
-    # --- the market ------------------------------------------------------------------------------------------------
+    # --- the recordings
 
     def _play(self, now: Instant) -> None:
-        """The next recorded row, or the beginning of the next recording.
+        """The next thing: a market that closes, a recording that begins, or a row."""
+        if self._ends and self._ends[0][0] <= now:
+            self._close(heapq.heappop(self._ends)[2])
+        elif (opening := self._tapes.begins(now)) is not None:
+            self._open(opening)
+        else:
+            self._row(self._tapes.pop())
 
-        A row that re-states the book as it is changes nothing, but proves that the stream is alive.
-        """
-        self._stirred_at = now
-        opening = self._tapes.begins(now)
-        if opening is not None:
-            self._open(opening, now)
-            return
-        event = self._tapes.pop()
-        market = getattr(event, "market", None)
-        if market in self._over:
-            return
-        request = background(event)
-        if request is None:
-            self._tell(self._latency.market(now), event)
-            return
-        if isinstance(event, ev.TickSizeChanged):
-            self._refine(event, request)
-            return
-        if not isinstance(event, ev.BookSnapshot | ev.BookChanged):
-            self._ask(request)
-            return
-        self._keep_minute(event.market, now)
-        if not self._ask(request) and event.market in self._followed:
-            self._tell(self._latency.market(now), ev.BookChanged(at=Instant(0), market=event.market, changes=()))
-
-    def _refine(self, event: ev.TickSizeChanged, request: sim.Request) -> None:
-        """A finer grid, and the whole book on it for a trader that follows. A recording that says it again, or says a
-        coarser one, says nothing: ticks only get finer."""
-        if event.tick.size >= self._exchange.book(event.market).tick:
-            return
-        self._ask(request)
-        if event.market in self._followed:
-            self._ask(sim.Publish(market=event.market))
-
-    def _open(self, tape: Tape, now: Instant) -> None:
+    def _open(self, tape: Tape) -> None:
         market = replace(tape.market, assumptions=tape.market.assumptions + self._rules.assumptions)
-        self._markets[market.id] = market
+        self.markets[market.id] = market
+        self._opened += 1
+        heapq.heappush(self._ends, (Instant(market.end + self._rules.resolve_after), self._opened, tape))
         self._ask(sim.ListMarket(market=market_facts(market, self._rules.taker_hold)))
-        self._tell(self._latency.market(now), ev.MarketListed(at=Instant(0), market=market))
-        over = Instant(market.end + self._rules.resolve_after)
-        self._at(over, lambda: self._close(tape))
+        self._readings.listed(market)
+        client = self._client
+        if client is not None and client.listening:
+            self._ways.market(self.clock.now(), lambda: client.hear_of(market.slug))
+        self._ask(sim.Publish(market=market.id))
 
     def _close(self, tape: Tape) -> None:
         """The market accepts no more orders, and pays what the recording says it paid, if it says so."""
-        market, payout = tape.market.id, tape.payout
-        self._over[market] = (ev.MarketClosed(at=Instant(0), market=market),)
-        self._stirred_at = self.clock.now()
+        market = tape.market.id
+        self._over.add(market)
         self._ask(sim.CloseMarket(market=market))
-        if payout is not None:
-            self._over[market] += (ev.MarketResolved(at=Instant(0), market=market, payout=payout),)
-            self._ask(sim.Resolve(market=market, up_payout=payout.up))
+        if tape.payout is not None:
+            self._ask(sim.Resolve(market=market, up_payout=tape.payout.up))
 
-    def _keep_minute(self, market: MarketId, now: Instant) -> None:
-        """The price history that the venue would answer with: the middle of the book at each whole minute.
+    def _row(self, event: ev.AnyEvent) -> None:
+        """Rows of a closed market, and a tick that is no finer than the present one, say nothing new.
 
-        The book as it stood before the first row of a minute; none before the recording begins.
+        After a finer tick the whole book is told on it. A row that states the book as it stands changes nothing, but
+        proves that the stream is alive: the book is told again.
         """
-        minute = Instant(now // MINUTE * MINUTE)
-        before, self._minute_of[market] = self._minute_of.get(market, minute), minute
-        if before == minute:
+        if getattr(event, "market", None) in self._over:
             return
-        book = self._exchange.book(market)
-        if book.bids and book.asks:
-            self._minutes[market].append(ev.OwnPrice(minute, Price((book.bids[0][0] + book.asks[0][0]) // 2)))
+        request = background(event)
+        if request is None:
+            self._tell(event)
+        elif isinstance(event, ev.TickSizeChanged):
+            if event.tick.size < self._exchange.book(event.market).tick:
+                self._ask(request)
+                self._ask(sim.Publish(market=event.market))
+        elif not self._ask(request) and isinstance(event, ev.BookSnapshot | ev.BookChanged):
+            self._ask(sim.Publish(market=event.market))
 
-    # --- requests and outputs --------------------------------------------------------------------------------------
+    def _tell(self, event: ev.AnyEvent) -> None:
+        """What no exchange is needed for: prices of the underlying, and a record of best prices alone."""
+        client = self._client
+        if client is not None:
+            self._ways.market(self.clock.now(), lambda: client.tell([event]))
 
-    def _ask(self, request: sim.Request, sender: int | None = None) -> bool:
-        """Ask the exchange and send on what it says; false when it says nothing."""
-        now = self.clock.now()
-        self._log.asked(request, now)
-        outputs = self._exchange.handle(request, now)
-        self._publish(outputs, sender)
-        return bool(outputs)
-
-    def _follow(self, market: MarketId, *, on: bool) -> None:
-        if on:
-            self._followed.add(market)
-        else:
-            self._followed.discard(market)
-        self._ask(sim.Publish(market=market, on=on))
-
-    def _publish(self, outputs: Sequence[sim.Output], sender: int | None = None) -> None:
-        """An answer goes back to the trader that asked, whose order may have waited; the streams to who is there."""
-        for output in outputs:
-            self._log.did(output)
-            if isinstance(output, sim.Answer):
-                when = self._latency.answer(output.at)
-                order = output.order if isinstance(output, sim.OrderAccepted | sim.OrderRejected) else None
-                if (sender if order is None else self._senders[order]) == self._trader:
-                    for event in answer_events(output, self._names, self._sides):
-                        self._tell(when, event)
-            elif isinstance(output, sim.Update):
-                news = user_event(output, self._names)
-                if news is not None:
-                    self._tell(self._latency.user(output.at), news)
-            else:
-                self._tell(self._latency.market(output.at), public_event(output))
-
-    def _tell(self, when: Instant, event: ev.AnyEvent) -> None:
-        trader = self._trader
-
-        def arrive() -> None:
-            if trader == self._trader and self._inbox is not None:
-                self._inbox.put(event)
-
-        self._at(when, arrive)
-
-    def _request(self, request: sim.Request) -> None:
-        """What is on its way arrives, whoever has died meanwhile."""
-        sender = self._trader
-        self._at(self._latency.submit(self.clock.now()), lambda: self._ask(request, sender))
-
-    def _question(self, act: Callable[[], object]) -> None:
-        """It changes nothing at the venue, so nobody misses it when its trader has gone."""
-        trader = self._trader
-        self._at(self._latency.submit(self.clock.now()), lambda: act() if trader == self._trader else None)
+    # --- requests and outputs
 
     def _place(self, ready: Ready, command: cm.PlaceOrder) -> None:
         terms, venue_order = command.terms, ready.venue_order
@@ -315,7 +263,7 @@ class World:
         request = sim.Submit(
             account=TRADER,
             order=venue_order,
-            token=self._markets[terms.market].token(terms.outcome),
+            token=self.markets[terms.market].token(terms.outcome),
             side=terms.side,
             maker_amount=amounts.maker,
             taker_amount=amounts.taker,
@@ -323,62 +271,52 @@ class World:
             post_only=terms.post_only,
             expiration=(terms.expires_at or 0) // 10**9,
         )
-        self._request(request)
+        self._ways.request(lambda: self._ask(request))
 
-    # --- reading ---------------------------------------------------------------------------------------------------
+    def _ask(self, request: sim.Request, sender: WorldClient | None = None) -> bool:
+        """Ask the exchange and send on what it says; false when it says nothing."""
+        now = self.clock.now()
+        self._log.asked(request, now)
+        outputs = self._exchange.handle(request, now)
+        self._publish(outputs, sender)
+        return bool(outputs)
 
-    def _look_up(self, order: OrderId) -> None:
-        """What the venue knows about one order: its trades, and whether it is live."""
-        when = self._latency.answer(self.clock.now())
-        theirs = self._names.theirs(order)
-        for fill in self._fills():
-            if fill.order == order:
-                self._tell(when, fill)
-        found = self._exchange.order(theirs) if theirs is not None else None
-        if found is None:
-            self._tell(when, ev.OrderNotFound(at=Instant(0), order=order))
-        else:
-            self._tell(when, ev.OrderReported(at=Instant(0), order=order, matched=found.matched))
+    def _publish(self, outputs: Sequence[sim.Output], sender: WorldClient | None = None) -> None:
+        """Books are told again after the trades that changed them."""
+        traded: dict[MarketId, None] = {}
+        for output in outputs:
+            self._log.did(output)
+            if isinstance(output, sim.Answer):
+                self._answer(output, sender)
+            elif isinstance(output, sim.Update):
+                self._update(output)
+            else:
+                self._readings.said(output)
+                self._broadcast(output)
+                if isinstance(output, sim.PublicTrade):
+                    traded[output.market] = None
+        for market in traded:
+            self._broadcast(self._readings.book(market))
 
-    def _read_account(self, then: Sequence[ev.AnyEvent] = ()) -> None:
-        """Trades, live orders and balances, as one reading. The first reading of a trader has every trade ever made,
-        a later one those that moved in the last `OVERLAP`: what is told twice counts once, what is missed is lost."""
-        since = EVER if then else Instant(self.clock.now() - OVERLAP)
-        live: list[OrderId] = []
-        foreign = []
-        events: list[ev.AnyEvent] = list(self._fills(since))
-        for found in self._exchange.open_orders(TRADER):
-            order = self._names.ours(found.id)
-            if order is None:
-                foreign.append(found.id)
-                continue
-            live.append(order)
-            events.append(ev.OrderReported(at=Instant(0), order=order, matched=found.matched))
-        balances = self._exchange.balances(TRADER)
-        settled = tuple(
-            ev.HeldShares(market.id, outcome, Shares(balances.of(market.token(outcome))))
-            for market in self._markets.values()
-            if market.id not in self._over
-            for outcome in Outcome
-        )
-        taken = ev.SnapshotTaken(
-            at=Instant(0), cash=balances.cash, settled=settled, live=tuple(live), foreign=tuple(foreign)
-        )
-        when = self._latency.answer(self.clock.now())
-        for event in (*events, taken, *then):
-            self._tell(when, event)
+    def _answer(self, output: sim.Answer, sender: WorldClient | None) -> None:
+        """To whoever asked, which for an order may be a while ago: it may have been held."""
+        client = self._senders[output.order] if isinstance(output, sim.OrderAccepted | sim.OrderRejected) else sender
+        if client is not None:
+            events = answer_events(output, client.names, self._sides)
+            self._ways.answer(output.at, lambda: client.tell(events))
 
-    def _fills(self, since: Instant = EVER) -> Iterator[ev.OrderFilled]:
-        for trade in self._exchange.trades(TRADER):
-            if trade.updated_at < since:
-                continue
-            for leg, liquidity in ((trade.taker, Liquidity.TAKER), (trade.maker, Liquidity.MAKER)):
-                order = self._names.ours(leg.order)
-                if leg.account == TRADER and order is not None:
-                    update = sim.TradeUpdated(at=trade.updated_at, account=TRADER, liquidity=liquidity, trade=trade)
-                    yield fill_event(order, update)
+    def _update(self, output: sim.Update) -> None:
+        client = self._client
+        if client is not None and client.listening and output.account == TRADER:
+            self._ways.user(output.at, lambda: client.hear_own(output))
 
-    def _load_history(self, market: MarketId) -> None:
-        known = tuple(self._minutes.get(market, ()))
-        when = self._latency.answer(self.clock.now())
-        self._tell(when, ev.HistoryLoaded(at=Instant(0), market=market, own_prices=known))
+    def _broadcast(self, output: sim.Public) -> None:
+        client = self._client
+        if client is not None and output.market in client.subscribed:
+            self._ways.market(output.at, lambda: client.hear(output))
+
+
+def _earlier(one: Instant | None, other: Instant | None) -> Instant | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return min(one, other)

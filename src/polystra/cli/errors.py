@@ -1,4 +1,5 @@
-"""Turns errors into one clear line and an exit code: 0 good, 1 wrong result, 2 bad input, 130 interrupted.
+"""Turns errors into one clear line and an exit code: 0 good, 1 wrong result, 2 bad input, 3 the exchange is gone, 130
+interrupted.
 
 What is not an error of Polystra's own is not caught: a traceback is the honest answer to a bug.
 """
@@ -17,6 +18,7 @@ R = TypeVar("R")
 
 WRONG_RESULT = 1
 BAD_INPUT = 2
+EXCHANGE_GONE = 3
 INTERRUPTED = 130
 
 
@@ -39,10 +41,15 @@ def clearly(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def exit_code_of(error: PolystraError) -> int:
-    """1 when what we kept or did is wrong; 2 when what we were given cannot be used."""
+    """1 when what we kept or did is wrong; 2 when what we were given cannot be used; 3 when the exchange went away, and
+    the same run can be gone on with."""
+    from polystra.app.lock_step import ExchangeGone
+    from polystra.app.rebuild import LogDiffers
     from polystra.edge.store.errors import JournalDamaged, LedgerContradiction, LedgerDamaged
 
-    wrong = (LedgerDamaged, JournalDamaged, LedgerContradiction, IllegalTransition, ContradictoryFacts)
+    wrong = (LedgerDamaged, JournalDamaged, LedgerContradiction, LogDiffers, IllegalTransition, ContradictoryFacts)
+    if isinstance(error, ExchangeGone):
+        return EXCHANGE_GONE
     return WRONG_RESULT if isinstance(error, wrong) else BAD_INPUT
 
 

@@ -24,6 +24,17 @@ Data = Annotated[
     typer.Option(metavar="PATH", help="A folder of recordings; without it, the sample that comes along."),
 ]
 Windows = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N windows.")]
+Scenario = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Generated windows instead of recorded ones: calm, volatile, trend, whipsaw, thin."
+    ),
+]
+
+
+def tell_unread(data: Path | None, count: int | None) -> None:
+    """Says what of a folder of recordings is not there, or cannot be read. Raises `RecordingError`."""
+    read_recordings(data, count)
 
 
 def read_recordings(data: Path | None, count: int | None) -> "list[TapeFile]":

@@ -5,7 +5,8 @@ broken. Its reader sees a reset and reads everything anew, which is better than 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Any, Protocol, TypeAlias
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -19,54 +20,113 @@ MOST_WAITING = 4_096
 _GOODBYE = 1.0
 """Seconds that a closing client has to answer."""
 
+Hear: TypeAlias = Callable[[str], None]
+
+
+class Way(Protocol):
+    """How what is said on a connection gets to the other side. Without one it is there at once."""
+
+    def opened(self, connection: "Connection") -> None:
+        """The handshake was answered."""
+        ...
+
+    def heard(self, connection: "Connection", text: str, hear: Hear) -> None:
+        """The client has said something; `hear` is for when it arrives."""
+        ...
+
+    def told(self, connection: "Connection", frame: bytes) -> None:
+        """A frame leaves; `Connection.send` is for when it arrives."""
+        ...
+
+    def closing(self, connection: "Connection", code: int) -> None:
+        """The exchange closes; `Connection.shut` is for when that arrives."""
+        ...
+
+
+WAY: web.RequestKey[Way] = web.RequestKey("way")
+"""Where a request keeps its `Way`, if it has one."""
+
 
 class Connection:
-    """Mutable. `name` is the stream's, by which faults find it."""
+    """Mutable. `name` is the stream's, by which faults find it; `gone` once either side has ended it."""
 
     def __init__(self, name: str, request: web.Request, faults: Faults) -> None:
-        self._name = name
+        self.name = name
+        self.gone = False
         self._request = request
         self._faults = faults
+        self._way: Way | None = request.get(WAY)
+        self._ended = False
         self._socket = web.WebSocketResponse(compress=False, timeout=_GOODBYE)
-        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MOST_WAITING)
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
         self._closing: asyncio.Task[bool] | None = None
 
-    async def serve(self, hear: Callable[[str], None]) -> web.WebSocketResponse:
-        """Until either side goes. `hear` gets every text but PING."""
+    async def serve(
+        self, hear: Callable[[Any], None], kinds: Collection[WSMsgType] = (WSMsgType.TEXT,)
+    ) -> web.WebSocketResponse:
+        """Until either side goes. `hear` gets every message of these kinds but PING."""
         await self._socket.prepare(self._request)
+        if self._way is not None:
+            self._way.opened(self)
         sending = asyncio.create_task(self._send_all())
         try:
             async for message in self._socket:
-                if message.type is not WSMsgType.TEXT:
+                if message.type not in kinds:
                     continue
                 if message.data == PING:
-                    self._put(PONG.encode())
-                else:
+                    self._answer_ping()
+                elif self._way is None:
                     hear(message.data)
+                else:
+                    self._way.heard(self, message.data, hear)
         finally:
+            self.gone = True
             sending.cancel()
             await asyncio.gather(sending, *([self._closing] if self._closing else []), return_exceptions=True)
         return self._socket
 
+    # --- what the exchange says
+
     def put(self, frame: bytes) -> None:
         """News, behind what is waiting."""
-        if not self._faults.strikes(Fault.STREAM_FROZEN, self._name):
-            self._put(frame)
-
-    def close(self, code: WSCloseCode = WSCloseCode.GOING_AWAY) -> None:
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._socket.close(code=code))
-
-    def _put(self, frame: bytes) -> None:
-        if self._closing is not None:
+        if self._ended or self._faults.strikes(Fault.STREAM_FROZEN, self.name):
             return
-        if self._faults.strikes(Fault.STREAM_CLOSED, self._name):
+        if self._faults.strikes(Fault.STREAM_CLOSED, self.name):
             self.close()
+        elif self._way is None:
+            self.send(frame)
+        else:
+            self._way.told(self, frame)
+
+    def close(self, code: int = WSCloseCode.GOING_AWAY, reason: str = "") -> None:
+        """After what was put. `reason` has 123 bytes at most, and none of it goes a `Way`."""
+        if self._ended:
             return
-        try:
-            self._waiting.put_nowait(frame)
-        except asyncio.QueueFull:
+        self._ended = True
+        if self._way is None:
+            self.shut(code, reason)
+        else:
+            self._way.closing(self, code)
+
+    # --- what reaches the client
+
+    def send(self, frame: bytes) -> None:
+        if self._way is None and self._waiting.qsize() >= MOST_WAITING:
             break_connection(self._request)
+        elif not self.gone:
+            self._waiting.put_nowait(frame)
+
+    def shut(self, code: int = WSCloseCode.GOING_AWAY, reason: str = "") -> None:
+        if not self.gone:
+            self._closing = asyncio.create_task(self._socket.close(code=code, message=reason.encode()))
+        self._ended = self.gone = True
+
+    def _answer_ping(self) -> None:
+        """By the wall clock, on every way; a fault closes only where the exchange's time is the wall's too."""
+        if self._way is None and not self._ended and self._faults.strikes(Fault.STREAM_CLOSED, self.name):
+            self.close()
+        else:
+            self.send(PONG.encode())
 
     async def _send_all(self) -> None:
         """Ends with the connection."""

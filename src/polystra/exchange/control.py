@@ -1,8 +1,10 @@
 """The operator's side: time, truth, faults, accounts and the world. For this machine only.
 
 GET  /control/truth              everything, exactly
-GET  /control/time               {"now": ns, "next_due": ns or null}
+GET  /control/time               {"now": ns, "next_due": ns or null}; in lock step also "waits_for": what keeps time
+                                 from moving, in words
 POST /control/time               {"to": ns} or {"by": ns}, where time is stepped
+GET  /control/lock-step          a WebSocket, see `steps`, where time is in lock step
 GET  /control/faults             switches that are on, and hits of every fault
 POST /control/faults             {"fault": "reply-lost", "where": "POST /order", "times": 1, "delay": 0}
 DELETE /control/faults[/{fault}] off; counters stay
@@ -23,6 +25,7 @@ from polystra.edge.polymarket.addresses import InvalidAddress, address
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.exchange.faults import Fault, Faults, Switch
 from polystra.exchange.listings import Listing
+from polystra.exchange.lock_step import LockStep
 from polystra.exchange.pace import SteppedPace, WallPace
 from polystra.exchange.replies import Refused, Routes, reply
 from polystra.exchange.venue import Venue
@@ -30,6 +33,9 @@ from polystra.exchange.wire import UNREADABLE
 from polystra.sim import messages as sim
 
 CONTROL = "/control"
+
+Pace: TypeAlias = WallPace | SteppedPace | LockStep
+"""What moves the venue's time."""
 
 _T = TypeVar("_T")
 
@@ -60,7 +66,7 @@ class _Opened(Struct, forbid_unknown_fields=True):
 
 
 class Control:
-    def __init__(self, venue: Venue, faults: Faults, pace: WallPace | SteppedPace) -> None:
+    def __init__(self, venue: Venue, faults: Faults, pace: Pace) -> None:
         self._venue = venue
         self._faults = faults
         self._pace = pace
@@ -84,10 +90,16 @@ class Control:
     # --- time
 
     async def time(self, _: web.Request) -> web.Response:
-        return reply({"now": self._venue.now(), "next_due": self._venue.next_due()})
+        now = self._venue.now()
+        if isinstance(self._pace, LockStep):
+            waits_for = self._pace.waits_for() or None
+            return reply({"now": now, "next_due": self._pace.next_due(), "waits_for": waits_for})
+        return reply({"now": now, "next_due": self._venue.next_due()})
 
     async def move(self, request: web.Request) -> web.Response:
         asked = await _read(request, _Move)
+        if isinstance(self._pace, LockStep):
+            raise Refused(409, "time goes in lock step with a trader: start the exchange with stepped time to move it")
         if not isinstance(self._pace, SteppedPace):
             raise Refused(409, "time goes with the wall clock: start the exchange with stepped time to move it")
         if (asked.to is None) is (asked.by is None):

@@ -2,12 +2,15 @@
 
 An *owner* is the account of a private key. It trades from that account itself (signature type 0) or from a wallet
 contract that it owns (1 to 3); which contract that is, the chain knows and here `open_wallet` says. API keys belong to
-owners. They are made from a seed, so that a venue started again gives out the same ones.
+owners. They are made from a seed, so that a venue started again gives out the same ones: a change needs no secret to
+be made again.
 """
 
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
+from typing import TypeAlias, assert_never
 
 from msgspec import Struct
 
@@ -24,11 +27,30 @@ class Member(Struct, frozen=True, gc=False):
     api_key: str
 
 
+class WalletOpened(Struct, frozen=True, gc=False, tag=True):
+    owner: Address
+    kind: SignatureType
+    wallet: Address
+
+
+class KeyCreated(Struct, frozen=True, gc=False, tag=True):
+    owner: Address
+    nonce: int
+
+
+class KeyDeleted(Struct, frozen=True, gc=False, tag=True):
+    member: Member
+
+
+MemberChange: TypeAlias = WalletOpened | KeyCreated | KeyDeleted
+
+
 class Members:
-    """Mutable."""
+    """Mutable. `on_change` hears of every change before it is made."""
 
     def __init__(self, seed: str) -> None:
         self._seed = seed.encode()
+        self.on_change: Callable[[MemberChange], None] = lambda change: None
         self._wallets: dict[Address, dict[SignatureType, Address]] = {}
         self._owners: dict[Account, Address] = {}
         self._keys: dict[tuple[Address, int], Credentials] = {}
@@ -39,13 +61,18 @@ class Members:
     def open_wallet(self, owner: Address, kind: SignatureType, wallet: Address) -> Account:
         """The account of a wallet; type 0 is the owner's own. Raises ValueError where that contradicts the past."""
         account = Account(wallet)
-        known = self._wallets.setdefault(owner, {}).setdefault(kind, wallet)
-        if known != wallet or self._owners.setdefault(account, owner) != owner:
+        if (kind is SignatureType.EOA) is not (wallet == owner):
+            raise ValueError(f"wallet {wallet} of type {kind:d} for {owner}: the owner's own account is type 0")
+        known = self._wallets.get(owner, {}).get(kind)
+        if known == wallet:
+            return account
+        if known is not None or self._owners.get(account, owner) != owner:
             raise ValueError(
                 f"wallet {wallet} of type {kind:d} for {owner}: it, or the owner's wallet, is known already"
             )
-        if (kind is SignatureType.EOA) is not (wallet == owner):
-            raise ValueError(f"wallet {wallet} of type {kind:d} for {owner}: the owner's own account is type 0")
+        self.on_change(WalletOpened(owner, kind, wallet))
+        self._wallets.setdefault(owner, {})[kind] = wallet
+        self._owners[account] = owner
         return account
 
     def account(self, owner: Address, kind: SignatureType) -> Account | None:
@@ -73,6 +100,7 @@ class Members:
         """None when there is one for this nonce already."""
         if (owner, nonce) in self._keys:
             return None
+        self.on_change(KeyCreated(owner, nonce))
         credentials = self._keys[owner, nonce] = self._made(owner, nonce)
         member = Member(owner, credentials.api_key)
         self._members[member.api_key] = (member, RequestVerifier(credentials, owner), credentials)
@@ -83,7 +111,11 @@ class Members:
         return self._keys.get((owner, nonce))
 
     def delete_key(self, member: Member) -> None:
-        self._members.pop(member.api_key, None)
+        """Nothing happens to one that is gone already."""
+        if member.api_key not in self._members:
+            return
+        self.on_change(KeyDeleted(member))
+        del self._members[member.api_key]
         self._keys = {who: held for who, held in self._keys.items() if held.api_key != member.api_key}
 
     def keys(self, owner: Address) -> list[str]:
@@ -101,6 +133,20 @@ class Members:
         member, _, held = known
         fits = _same(secret, held.secret) & _same(passphrase, held.passphrase)
         return member if fits else None
+
+    # --- again
+
+    def redo(self, change: MemberChange) -> None:
+        """A change that was made before. Raises ValueError where it contradicts what is known."""
+        match change:
+            case WalletOpened():
+                self.open_wallet(change.owner, change.kind, change.wallet)
+            case KeyCreated():
+                self.create_key(change.owner, change.nonce)
+            case KeyDeleted():
+                self.delete_key(change.member)
+            case _:
+                assert_never(change)
 
     def _made(self, owner: Address, nonce: int) -> Credentials:
         def drawn(what: str) -> bytes:

@@ -1,9 +1,33 @@
 """How the venue's time passes: with the wall clock, or only when it is told to."""
 
 import asyncio
+from typing import Protocol
 
 from polystra.core.units import Instant
 from polystra.exchange.venue import Venue
+
+
+class World(Protocol):
+    """What happens to the market by itself, a recording for one. `over` once all recordings and all markets are."""
+
+    @property
+    def over(self) -> bool: ...
+
+    def next_due(self) -> Instant | None: ...
+
+    def step(self) -> None: ...
+
+
+class NoWorld:
+    """For a market that is played from outside."""
+
+    over = True
+
+    def next_due(self) -> None:
+        return None
+
+    def step(self) -> None:
+        """Nothing is ever due."""
 
 
 class SteppedClock:
@@ -23,10 +47,12 @@ class SteppedClock:
 
 
 class WallPace:
-    """Wakes the venue whenever something is due. To be made on its event loop."""
+    """Wakes the venue whenever something is due. `speed` is how many times as fast as the machine's the venue's clock
+    runs. To be made on the venue's event loop."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, speed: float = 1.0) -> None:
         self._venue = venue
+        self._speed = speed
         self._loop = asyncio.get_running_loop()
         self._alarm: asyncio.TimerHandle | None = None
         self._due: Instant | None = None
@@ -44,7 +70,11 @@ class WallPace:
         self._cancel()
         if due is not None:
             self._due = due
-            self._alarm = self._loop.call_later(max(0, due - self._venue.now()) / 1e9, self._wake)
+            self._alarm = self._loop.call_later(self._left(due), self._wake)
+
+    def _left(self, due: Instant) -> float:
+        """Seconds by the wall."""
+        return max(0, due - self._venue.now()) / 1e9 / self._speed
 
     def _cancel(self) -> None:
         if self._alarm is not None:

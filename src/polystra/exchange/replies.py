@@ -32,6 +32,18 @@ def reply(body: object, http: int = 200) -> web.Response:
     return web.Response(body=encode(body), status=http, content_type="application/json")
 
 
+class Broken(web.Response):
+    """No answer: in its place the connection breaks, as soon as `breaks` gets to see it."""
+
+
+@web.middleware
+async def breaks(request: web.Request, handler: Handler) -> web.StreamResponse:
+    response = await handler(request)
+    if isinstance(response, Broken):
+        break_connection(request)
+    return response
+
+
 @web.middleware
 async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
@@ -41,7 +53,8 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def faulty(venue: Venue, faults: Faults, *, spared: str) -> Middleware:
-    """Strikes replies, but for paths under `spared`. Only what was done is answered late, or has its answer lost."""
+    """Strikes replies, but for paths under `spared`. Only what was done is answered late, or has its answer lost. Needs
+    `breaks` around it."""
 
     @web.middleware
     async def strike(
@@ -51,15 +64,14 @@ def faulty(venue: Venue, faults: Faults, *, spared: str) -> Middleware:
             return await handler(request)
         where = route_of(request)
         if faults.strikes(Fault.RESET, where):
-            break_connection(request)
-            return web.Response()
+            return Broken()
         response = await handler(request)
         if isinstance(response, web.WebSocketResponse):
             return response
         if response.status < 400 and (late := faults.strikes(Fault.REPLY_LATE, where)):
             await venue.until(Instant(venue.now() + late.delay))
         if response.status < 400 and faults.strikes(Fault.REPLY_LOST, where):
-            break_connection(request)
+            return Broken()
         return response
 
     return strike

@@ -3,21 +3,26 @@
 Requests of clients and news of the market arrive as calls, each at the clock's moment; before each, whatever fell due
 happens at its own. An order in its taker hold is answered later, so `place` waits. What the exchange says is handed to
 the listeners, which are the streams. Nothing here knows HTTP, and nothing knows where the market comes from: whoever
-plays it (recording, scenario, test) calls `feed`.
+plays it (scenario, test) calls `feed`, and a recording calls `play`.
+
+What changes the venue is one input of one moment, told to its record before anything is done about it (`inputs`). The
+same inputs, done again by `redo`, make the same venue.
 """
 
 import asyncio
+import contextlib
 import heapq
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from polystra.core.ids import MarketId, TokenId, VenueOrderId
 from polystra.core.terms import Outcome, Side
 from polystra.core.units import Instant, Nanos, Usd
 from polystra.edge.clock import Clock
+from polystra.exchange.inputs import Asked, Listed, MemberChanged, NoRecord, Played, Record
 from polystra.exchange.listings import InvalidListing, Listing
-from polystra.exchange.members import Member, Members
+from polystra.exchange.members import Member, MemberChange, Members
 from polystra.sim import messages as sim
 from polystra.sim.exchange import Exchange
 from polystra.sim.records import Account, Book
@@ -31,12 +36,17 @@ OrderFate: TypeAlias = sim.OrderAccepted | sim.OrderRejected
 
 _T = TypeVar("_T")
 
+_STATED = sim.SetBook | sim.ChangeLevels
+
 STRANGER = "00000000-0000-0000-0000-000000000000"
 """The API key of whoever trades without one: everybody in the recording."""
 
 
 class Venue:
-    """Mutable; lives on one event loop. `tolerance` is how far a request's own time may be off, None for any."""
+    """Mutable; lives on one event loop. `tolerance` is how far a request's own time may be off, None for any.
+
+    `on_due` is called when `next_due` may have changed, `on_wait` with the future that a request begins to wait for.
+    """
 
     def __init__(
         self, *, rules: Rules, rng: Random, clock: Clock, members: Members, tolerance: Nanos | None = None
@@ -58,7 +68,32 @@ class Venue:
         self.restrictions: dict[Account, sim.Restriction] = {}
         self.listeners: list[Listener] = []
         self.on_due: Callable[[], None] = lambda: None
+        self.on_wait: Callable[[asyncio.Future[Any]], None] = lambda _: None
         self._placed: dict[VenueOrderId, str] = {}
+        self._record: Record = NoRecord()
+        members.on_change = self._member_changes
+
+    # --- its record
+
+    def keep(self, record: Record) -> None:
+        """Tell this record from now on, instead of an earlier one."""
+        self._record = record
+
+    def go_by(self, clock: Clock) -> None:
+        """Take the time from this clock from now on; if it is behind, time stands still until it has caught up."""
+        self._clock = clock
+
+    def redo(self, one: Asked | Listed | MemberChanged) -> None:
+        """An input that was taken before; the clock shows its moment. One that was refused then is refused again."""
+        if isinstance(one, MemberChanged):
+            self.members.redo(one.member)
+            return
+        self.advance()
+        with contextlib.suppress(ValueError):
+            self._ask(one) if isinstance(one, Asked) else self._list(one)
+
+    def _member_changes(self, change: MemberChange) -> None:
+        self._record.took(MemberChanged(at=self.now(), member=change))
 
     # --- time
 
@@ -72,17 +107,18 @@ class Venue:
         dues = [self._exchange.next_due(), self._sleepers[0][0] if self._sleepers else None]
         return min((due for due in dues if due is not None), default=None)
 
-    def advance(self) -> None:
-        """What fell due by now, each at its own moment."""
+    def advance(self) -> Instant:
+        """Lets what fell due by now happen, each at its own moment; returns this moment."""
         now = self.now()
         while (due := self.next_due()) is not None and due <= now:
             while self._sleepers and self._sleepers[0][0] <= due:
                 _resolve(heapq.heappop(self._sleepers)[2], None)
             outputs = self._exchange.advance(due)
-            for output in outputs:
-                if isinstance(output, OrderFate) and output.order in self._held:
-                    _resolve(self._held.pop(output.order), output)
             self._tell(outputs)
+            for output in outputs:
+                if isinstance(output, OrderFate):
+                    self._decide(output)
+        return now
 
     async def until(self, instant: Instant) -> None:
         """Waits for a moment of the venue's time; not at all for one that is over."""
@@ -90,30 +126,61 @@ class Venue:
         self._slept += 1
         heapq.heappush(self._sleepers, (max(instant, self._now), self._slept, waiting))
         self.on_due()
+        self.on_wait(waiting)
         await waiting
 
     # --- what clients ask
 
     def ask(self, request: sim.Request) -> sim.Answer | None:
         """The answer that comes at once: to everything but an order in its hold, and news of the market."""
-        self.advance()
-        outputs = self._exchange.handle(request, self._now)
-        self._tell(outputs)
-        self.on_due()
-        return next((output for output in outputs if isinstance(output, sim.Answer)), None)
+        return self._take(Asked(at=self.advance(), asked=request))
 
     async def place(self, order: sim.Submit, member: Member) -> OrderFate:
         """Waits out the taker hold."""
-        new = order.order not in self._placed
-        self._placed.setdefault(order.order, member.api_key)
-        answer: sim.Answer | None = self.ask(order)
+        answer = self._take(Asked(at=self.advance(), asked=order, key=member.api_key))
         if answer is None:
             self._held[order.order] = held = asyncio.get_running_loop().create_future()
+            self.on_wait(held)
             answer = await held
         assert isinstance(answer, OrderFate)
+        return answer
+
+    def _take(self, asked: Asked) -> sim.Answer | None:
+        self._record.took(asked)
+        return self._ask(asked)
+
+    def _ask(self, asked: Asked) -> sim.Answer | None:
+        request = asked.asked
+        if isinstance(request, sim.Submit):
+            return self._submit(request, asked)
+        outputs = self._do(request, asked.at)
+        if isinstance(request, sim.SetRestriction):
+            self.restrictions[request.account] = request.restriction
+        return _answer(outputs)
+
+    def _submit(self, order: sim.Submit, asked: Asked) -> sim.Answer | None:
+        """A name that was placed before keeps its key, whatever becomes of the copy."""
+        new = asked.key != "" and order.order not in self._placed
+        if new:
+            self._placed[order.order] = asked.key
+        answer = _answer(self._do(order, asked.at))
         if new and isinstance(answer, sim.OrderRejected):
             del self._placed[order.order]
         return answer
+
+    def _decide(self, fate: OrderFate) -> None:
+        """The end of an order's hold. Nobody waits for it if the venue was made again meanwhile."""
+        if isinstance(fate, sim.OrderRejected):
+            self._placed.pop(fate.order, None)
+        held = self._held.pop(fate.order, None)
+        if held is not None:
+            _resolve(held, fate)
+
+    def _do(self, request: sim.Request, at: Instant) -> list[sim.Output]:
+        outputs = self._exchange.handle(request, at)
+        self._tell(outputs)
+        self.on_due()
+        return outputs
 
     def key_of(self, order: VenueOrderId) -> str:
         """The API key that placed an order."""
@@ -132,27 +199,39 @@ class Venue:
 
     def feed(self, news: Listing | sim.Request) -> None:
         """A market to list, or what the world does to one. Raises ValueError for what cannot be."""
-        if isinstance(news, Listing):
-            self._list(news)
-            return
         if isinstance(news, sim.ListMarket):
             raise InvalidListing(f"market {news.market.id}: hand over a Listing, clients need its name and contracts")
-        self.ask(news)
-        if isinstance(news, sim.SetRestriction):
-            self.restrictions[news.account] = news.restriction
+        if isinstance(news, Listing):
+            listed = Listed(at=self.advance(), listed=news)
+            self._record.took(listed)
+            self._list(listed)
+        else:
+            self.ask(news)
 
-    def _list(self, listing: Listing) -> None:
-        facts = listing.facts
-        self.ask(sim.ListMarket(market=facts))
+    def play(self, news: Sequence[Listing | sim.Request]) -> None:
+        """The recordings' next step, all of one moment. A book that is stated as it stands is published again: the
+        stream is alive. Raises ValueError for what cannot be."""
+        at = self.advance()
+        self._record.took(Played(at=at))
+        for one in news:
+            if isinstance(one, Listing):
+                self._list(Listed(at=at, listed=one))
+            elif not self._do(one, at) and isinstance(one, _STATED):
+                self._do(sim.Publish(market=one.market), at)
+
+    def _list(self, listed: Listed) -> None:
+        listing, facts = listed.listed, listed.listed.facts
+        self._do(sim.ListMarket(market=facts), listed.at)
         self.listings[facts.id] = listing
         self.tokens[facts.up_token] = (listing, Outcome.UP)
         self.tokens[facts.down_token] = (listing, Outcome.DOWN)
         for listener in self.listeners:
             listener((listing,))
-        self.ask(sim.Publish(market=facts.id))
+        self._do(sim.Publish(market=facts.id), listed.at)
 
     def _tell(self, outputs: Sequence[sim.Output]) -> None:
         for output in outputs:
+            self._record.did(output)
             match output:
                 case sim.PublicBook() | sim.PublicLevels():
                     self.changed_at[output.market] = output.at
@@ -169,6 +248,10 @@ class Venue:
         if outputs:
             for listener in self.listeners:
                 listener(outputs)
+
+
+def _answer(outputs: Sequence[sim.Output]) -> sim.Answer | None:
+    return next((output for output in outputs if isinstance(output, sim.Answer)), None)
 
 
 def _resolve(future: asyncio.Future[_T], result: _T) -> None:

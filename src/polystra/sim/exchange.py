@@ -35,6 +35,7 @@ from polystra.core.units import Instant
 from polystra.sim import background, cancels, entry, funds, heartbeat, life
 from polystra.sim import messages as m
 from polystra.sim.floor import Floor
+from polystra.sim.history import Point
 from polystra.sim.records import Account, Balances, Book, OpenOrder, Trade, Truth
 from polystra.sim.rules import Rules
 
@@ -107,6 +108,11 @@ class Exchange:
     def book(self, market: MarketId) -> Book:
         """The published book, whether followed or not; raises ValueError for a market never listed."""
         return self._floor.market(market).book()
+
+    def history(self, market: MarketId, now: Instant) -> tuple[Point, ...]:
+        """Up's middle at each whole minute up to `now`, oldest first. Let fall due what is due before you ask; raises
+        ValueError for a market never listed."""
+        return self._floor.history.points(self._floor.market(market), now)
 
     def truth(self) -> Truth:
         floor = self._floor

@@ -10,6 +10,7 @@ from polystra.core.ids import MarketId, TokenId, TradeId, VenueOrderId
 from polystra.core.terms import Outcome
 from polystra.core.units import Instant, Usd
 from polystra.sim.accounts import Accounts
+from polystra.sim.history import MinuteHistory
 from polystra.sim.markets import Market
 from polystra.sim.messages import HeartbeatId, Mode, Output, PublicLevels, Restriction
 from polystra.sim.orders import Order
@@ -44,6 +45,7 @@ class Floor:
         self.lapsed: dict[Account, None] = {}
         self.fees = Usd(0)
         self.remainders = Usd(0)
+        self.history = MinuteHistory()
         self._alarms: list[tuple[Instant, int, Act]] = []
         self._alarms_set = 0
         self._names = rng.getrandbits(128).to_bytes(16, "big")
@@ -65,8 +67,13 @@ class Floor:
             raise ValueError(f"now {now}: the exchange is at {self.now} already, hand over moments in order")
         while self._alarms and self._alarms[0][0] <= now:
             at, _, act = heappop(self._alarms)
-            self.now = at
+            self._pass_to(at)
             act(at)
+        self._pass_to(now)
+
+    def _pass_to(self, now: Instant) -> None:
+        if now >= self.history.due:
+            self.history.reach(now, self.markets.values())
         self.now = now
 
     # --- names

@@ -4,6 +4,7 @@ Looked at every 5 s, so 10 to 15 s after the last beat. There is no way to disar
 the heart is still is cancelled at the next look.
 """
 
+import hashlib
 from functools import partial
 
 from polystra.core.units import Instant
@@ -18,11 +19,17 @@ def beat(floor: Floor, request: Beat, now: Instant) -> None:
     expected = floor.beats.get(account, HeartbeatId(""))
     accepted = request.heartbeat == expected
     if accepted:
-        expected = floor.beats[account] = HeartbeatId(floor.new_uuid())
+        expected = floor.beats[account] = _beat_id(account, now)
         floor.lapsed.pop(account, None)
         due = Instant(now + floor.rules.heartbeat_patience)
         floor.set_alarm(_next_look(floor, due), partial(_look, floor, account, expected))
     floor.out.append(BeatAnswered(at=now, account=account, accepted=accepted, heartbeat=expected))
+
+
+def _beat_id(account: Account, now: Instant) -> HeartbeatId:
+    """Not drawn: whether somebody beats must not change what the others draw."""
+    text = hashlib.sha256(f"{account} {now}".encode()).hexdigest()
+    return HeartbeatId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:32]}")
 
 
 def guard(floor: Floor, account: Account) -> None:

@@ -1,11 +1,14 @@
 """The exchange's own log: what moves money is in it, what is in the recordings is not; the truth comes last."""
 
 import json
+import resource
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from polystra.app.exchange_log import ExchangeLog
+import pytest
+
+from polystra.app.exchange_log import ExchangeLog, LogUnusable
 from polystra.core.terms import Side
 from polystra.core.units import Instant, price, shares, usd
 from polystra.sim import messages as sim
@@ -65,3 +68,39 @@ def test_what_was_written_is_there_when_the_run_breaks_off(tmp_path: Path) -> No
     log.asked(sim.Deposit(account=ANN, amount=usd(5)), NOW)
     log.close()
     assert [line["at"] for line in lines(tmp_path / "log.jsonl")] == [7]
+
+
+def test_a_line_that_does_not_fit_on_the_disk_is_not_written_in_part_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = ExchangeLog(path)
+    log.asked(sim.Deposit(account=ANN, amount=usd(5)), NOW)
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, hard))
+    try:
+        with pytest.raises(OSError, match=r"log\.jsonl|File too large"):
+            log.asked(sim.Deposit(account=ANN, amount=usd(6)), NOW)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before
+    log.asked(sim.Deposit(account=ANN, amount=usd(7)), NOW)
+    log.close()
+    assert [line["asked"]["amount"] for line in lines(path)] == [usd(5), usd(7)]
+
+
+def test_a_log_that_is_resumed_goes_on_behind_its_whole_lines_and_a_new_one_begins_empty(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    with ExchangeLog(path) as log:
+        log.asked(sim.Deposit(account=ANN, amount=usd(5)), NOW)
+    path.write_bytes(path.read_bytes() + b'{"kind":')
+    with ExchangeLog.resumed(path) as log:
+        assert log.torn == 8
+        log.asked(sim.Deposit(account=ANN, amount=usd(6)), NOW)
+    assert [line["asked"]["amount"] for line in lines(path)] == [usd(5), usd(6)]
+    with ExchangeLog(path):
+        assert path.read_bytes() == b""
+
+
+def test_a_log_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(LogUnusable, match="nowhere/log: No such file or directory: give a file"):
+        ExchangeLog.resumed(tmp_path / "nowhere" / "log")

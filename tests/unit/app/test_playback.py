@@ -1,8 +1,9 @@
-"""Recordings on a venue that goes by the wall clock: when their moments come, what they do, what they leave alone."""
+"""Recordings on a venue: when their moments come, what they do, what they leave alone."""
 
 from fractions import Fraction
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -11,14 +12,18 @@ from polystra.app.exchange_host import HostOptions, HostUnusable, refuse_untrada
 from polystra.app.playback import Playback
 from polystra.app.settings import Settings
 from polystra.app.world_rules import world_rules
-from polystra.core.events import TickSizeChanged
+from polystra.core.events import PricePrinted, TickSizeChanged
 from polystra.core.ids import MarketId
-from polystra.core.markets import Generation
+from polystra.core.markets import Generation, PriceSource
 from polystra.core.units import Instant, Tick, price, seconds
 from polystra.edge.tapes.format import RecordingError, TapeFile
+from polystra.exchange.inputs import Input
+from polystra.exchange.inputs import Played as InputPlayed
 from polystra.exchange.members import Members
 from polystra.exchange.pace import SteppedClock
+from polystra.exchange.price_feeds import Feed, PriceBoard
 from polystra.exchange.venue import Venue
+from polystra.sim import messages as sim
 from polystra.sim.rules import Rules
 from tests.truth import after, book, tape_file, window
 
@@ -34,7 +39,8 @@ class Played:
     def __init__(self, *files: TapeFile, speed: float = 1.0) -> None:
         self.clock = SteppedClock(NOW)
         self.venue = Venue(rules=Rules(), rng=Random(1), clock=self.clock, members=Members("1"))
-        self.playback = Playback(self.venue, files, RULES, begins=NOW, speed=speed)
+        self.prices = PriceBoard()
+        self.playback = Playback(self.venue, files, RULES, begins=NOW, speed=speed, prices=self.prices)
 
     def step(self) -> float:
         """The seconds from the beginning at which the next thing happens."""
@@ -46,6 +52,20 @@ class Played:
 
     def bid(self) -> int:
         return self.venue.book(MARKET.id).bids[0][0]
+
+
+class Told:
+    """The record of a venue: what it says in public about its books."""
+
+    def __init__(self) -> None:
+        self.public: list[type[sim.Output]] = []
+        self.inputs: list[type[Input]] = []
+
+    def took(self, one: Input) -> None:
+        self.inputs.append(type(one))
+
+    def did(self, output: sim.Output) -> None:
+        self.public.append(type(output))
 
 
 def recorded(*rows: float, payout: str | None = "1") -> TapeFile:
@@ -105,6 +125,55 @@ def test_ticks_get_finer_and_a_recorded_coarser_one_is_passed_over() -> None:
     assert played.venue.book(MARKET.id).tick == price("0.001")
 
 
+def test_where_time_is_the_recordings_own_every_moment_is_as_recorded() -> None:
+    venue = Venue(rules=Rules(), rng=Random(1), clock=SteppedClock(after(500)), members=Members("1"))
+    playback = Playback(venue, [recorded(-20, 100)], RULES)
+    assert (playback.begins, playback.next_due(), playback.over) == (after(-20), after(-20), False)
+    playback.step()
+    listing = venue.listings[MARKET.id]
+    assert (listing.facts.start, listing.facts.end, listing.listed_at) == (MARKET.start, MARKET.end, after(-20))
+    for _ in range(3):
+        playback.step()
+    assert (playback.next_due(), playback.over) == (None, True)
+
+
+def test_a_row_that_states_the_book_as_it_stands_has_it_published_again_and_a_new_one_its_changes() -> None:
+    rows = [book(MARKET, 0, "0.50x10", "0.52x10"), book(MARKET, 1, "0.50x10", "0.52x10")]
+    played = Played(tape_file(MARKET, [*rows, book(MARKET, 2, "0.51x10", "0.52x10")]))
+    told = Told()
+    played.venue.keep(told)
+    for _ in range(4):
+        played.step()
+    assert told.public == [sim.PublicBook, sim.PublicLevels, sim.PublicBook, sim.PublicLevels]
+    assert told.inputs == [InputPlayed] * 4
+
+
+def test_after_a_finer_tick_the_whole_book_is_told_and_after_one_that_is_no_news_nothing() -> None:
+    def tick(second: float) -> TickSizeChanged:
+        return TickSizeChanged(at=after(second), market=MARKET.id, tick=Tick(price("0.001")))
+
+    played = Played(tape_file(MARKET, [book(MARKET, 0, "0.50x1", "0.52x1"), tick(1), tick(2)]))
+    for _ in range(2):
+        played.step()
+    told = Told()
+    played.venue.keep(told)
+    for _ in range(2):
+        played.step()
+    assert told.public == [sim.PublicTick, sim.PublicBook]
+
+
+def test_prices_of_the_underlying_go_to_the_board_at_their_moved_moment() -> None:
+    first = book(MARKET, 0, "0.50x1", "0.52x1")
+    spot = PricePrinted(
+        at=after(2), asset="BTC", source=PriceSource.CHAINLINK_SPOT, value=64_000 * 10**6, stamped_at=after(1)
+    )
+    played = Played(tape_file(MARKET, [first, spot]), speed=2.0)
+    for _ in range(3):
+        played.step()
+    (told,) = played.prices.recent(Feed.CHAINLINK, "BTC")
+    assert (told.value, told.at) == (64_000 * 10**6, NOW + seconds(0.5))
+
+
 def test_a_recording_whose_ids_nobody_could_sign_for_is_refused_by_name() -> None:
     refuse_untradable([recorded(0)])
     bad = replace(recorded(0), market=replace(MARKET, id=MarketId("btc")), path=Path("far/away"))
@@ -124,9 +193,10 @@ def test_a_recording_whose_ids_nobody_could_sign_for_is_refused_by_name() -> Non
         ({"speed": float("inf")}, "speed inf"),
         ({"accounts": 1_001}, "accounts 1001"),
         ({"port": -1}, "port -1"),
+        ({"signature_types": ()}, "signature types: give at least one"),
     ],
 )
-def test_options_out_of_range_are_refused_by_name(wrong: dict[str, float], words: str) -> None:
+def test_options_out_of_range_are_refused_by_name(wrong: dict[str, Any], words: str) -> None:
     HostOptions(settings=Settings(), files=[], seed=1)
     with pytest.raises(HostUnusable, match=words):
-        HostOptions(settings=Settings(), files=[], seed=1, **wrong)  # type: ignore[arg-type]
+        HostOptions(settings=Settings(), files=[], seed=1, **wrong)

@@ -5,19 +5,30 @@ from typing import Any, get_args
 import pytest
 
 from polystra.app.outbox import OrderNames
-from polystra.app.translation import answer_events, background, fill_event, market_facts, public_event, user_event
+from polystra.app.translation import (
+    answer_events,
+    background,
+    fill_event,
+    fill_of,
+    live_order,
+    market_facts,
+    public_event,
+    user_event,
+)
 from polystra.core import events as ev
 from polystra.core.fees import FeeSchedule
 from polystra.core.ids import OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Payout, PriceSource
 from polystra.core.terms import Liquidity, Outcome, Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, Tick, Usd, price, seconds, shares, usd
+from polystra.edge.polymarket.wire import Fill
 from polystra.sim import messages as sim
-from polystra.sim.records import Leg, OpenOrder, Trade
+from polystra.sim.records import Account, Leg, OpenOrder, Trade
 from tests.truth import CRYPTO_FEES, OLD_FEES, window
 from tests.unit.sim.bench import ANN, DOWN, MARKET, UP
 
 NOW = Instant(0)
+MATCHED = Instant(5_999_999_999)
 OURS, FOREIGN = VenueOrderId("o1"), VenueOrderId("0xforeign")
 BIDS, ASKS = ((price("0.4"), shares(1)),), ((price("0.6"), shares(2)),)
 RESTING_BUY = {OrderId(7): (Side.BUY, True)}
@@ -62,7 +73,7 @@ def leg(order: VenueOrderId, outcome: Outcome, at: str, **changes: Any) -> Leg:
 def trade_update(liquidity: Liquidity, stage: TradeStage = TradeStage.MATCHED, **legs: Leg) -> sim.TradeUpdated:
     fields: dict[str, Any] = {"taker": leg(FOREIGN, Outcome.UP, "0.60"), "maker": leg(OURS, Outcome.DOWN, "0.40")}
     trade = Trade(
-        id=TradeId("t1"), market=MARKET, stage=stage, matched_at=Instant(5), updated_at=Instant(9), **(fields | legs)
+        id=TradeId("t1"), market=MARKET, stage=stage, matched_at=MATCHED, updated_at=Instant(9), **(fields | legs)
     )
     return sim.TradeUpdated(at=Instant(9), account=ANN, liquidity=liquidity, trade=trade)
 
@@ -134,36 +145,50 @@ def test_a_recorded_row_is_what_it_does_to_the_exchange(row: ev.AnyEvent, reques
 # --- the market stream
 
 
-def test_every_public_output_has_its_event() -> None:
-    at, change = Instant(9), sim.LevelChange(Side.BUY, price("0.4"), shares(1))
-    told: dict[sim.Public, ev.AnyEvent] = {
-        sim.PublicBook(at=at, market=MARKET, bids=BIDS, asks=ASKS, tick=price("0.01")): ev.BookSnapshot(
-            at=NOW, market=MARKET, bids=BIDS, asks=ASKS, venue_at=at
+AT, WHOLE = Instant(9_999_999), Instant(9_000_000)
+"""A moment, and what the market stream says of it."""
+
+
+def test_every_public_output_is_told_as_the_wire_tells_it() -> None:
+    change = sim.LevelChange(Side.BUY, price("0.4"), shares(1))
+    told: dict[sim.Public, ev.AnyEvent | None] = {
+        sim.PublicBook(at=AT, market=MARKET, bids=BIDS, asks=ASKS, tick=price("0.01")): ev.BookSnapshot(
+            at=NOW, market=MARKET, bids=BIDS, asks=ASKS, venue_at=WHOLE
         ),
         sim.PublicLevels(
-            at=at, market=MARKET, changes=(change,), best_bid=price("0.4"), best_ask=price("0.6")
+            at=AT, market=MARKET, changes=(change,), best_bid=price("0.4"), best_ask=price("0.6")
         ): ev.BookChanged(
             at=NOW,
             market=MARKET,
             changes=(ev.LevelChange(Side.BUY, price("0.4"), shares(1)),),
             best_bid=price("0.4"),
             best_ask=price("0.6"),
-            venue_at=at,
+            venue_at=WHOLE,
         ),
-        sim.PublicTrade(at=at, market=MARKET, price=price("0.5"), size=shares(3), taker=None): ev.TradePrinted(
-            at=NOW, market=MARKET, price=price("0.5"), size=shares(3), taker=None
+        sim.PublicTrade(at=AT, market=MARKET, price=price("0.5"), size=shares(3), taker=Side.SELL): ev.TradePrinted(
+            at=NOW, market=MARKET, price=price("0.5"), size=shares(3), taker=Side.SELL
         ),
-        sim.PublicTick(at=at, market=MARKET, old=price("0.01"), new=price("0.001")): ev.TickSizeChanged(
+        sim.PublicTick(at=AT, market=MARKET, old=price("0.01"), new=price("0.001")): ev.TickSizeChanged(
             at=NOW, market=MARKET, tick=Tick(price("0.001"))
         ),
-        sim.PublicClose(at=at, market=MARKET): ev.MarketClosed(at=NOW, market=MARKET),
-        sim.PublicResolution(at=at, market=MARKET, up_payout=Usd(500_000)): ev.MarketResolved(
-            at=NOW, market=MARKET, payout=Payout(Usd(500_000))
+        sim.PublicClose(at=AT, market=MARKET): None,
+        sim.PublicResolution(at=AT, market=MARKET, up_payout=Usd(1_000_000)): ev.MarketResolved(
+            at=NOW, market=MARKET, payout=Payout(Usd(1_000_000))
         ),
     }
     assert {type(output) for output in told} == set(get_args(sim.Public)), "every kind is in this table"
     for output, event in told.items():
         assert public_event(output) == event
+
+
+def test_a_void_market_has_no_winner_and_is_not_told_on_the_stream() -> None:
+    assert public_event(sim.PublicResolution(at=AT, market=MARKET, up_payout=Usd(500_000))) is None
+
+
+def test_a_trade_of_which_nobody_knows_who_took_is_called_a_buy() -> None:
+    told = public_event(sim.PublicTrade(at=AT, market=MARKET, price=price("0.5"), size=shares(3), taker=None))
+    assert isinstance(told, ev.TradePrinted)
+    assert told.taker is Side.BUY
 
 
 # --- answers
@@ -293,7 +318,7 @@ def test_a_fill_is_told_in_the_terms_of_our_own_leg_at_each_stage(stage: TradeSt
         shares=shares(10),
         liquidity=Liquidity.MAKER,
         stage=stage,
-        traded_at=Instant(5),
+        traded_at=Instant(5_000_000_000),
     )
     assert user_event(update, names()) == fill_event(OrderId(7), update) == told
 
@@ -304,3 +329,36 @@ def test_shares_of_a_fill_are_before_the_fee_that_a_buy_once_paid_in_shares() ->
     told = user_event(trade_update(Liquidity.TAKER, taker=mine, maker=leg(FOREIGN, Outcome.UP, "0.60")), names())
     assert isinstance(told, ev.OrderFilled)
     assert (told.shares, told.liquidity) == (shares(10), Liquidity.TAKER)
+
+
+# --- what an account finds when it reads
+
+
+@pytest.mark.parametrize(("order", "liquidity"), [("taker", Liquidity.TAKER), ("maker", Liquidity.MAKER)])
+def test_a_trade_is_read_as_the_own_leg_of_whoever_reads(order: str, liquidity: Liquidity) -> None:
+    """Both legs are at one price in their own token; the moment is a whole second, as on the stream."""
+    bob = Account("0xb0b")
+    legs = {
+        "taker": leg(FOREIGN, Outcome.UP, "0.60", account=bob),
+        "maker": leg(FOREIGN, Outcome.DOWN, "0.40", account=bob),
+    }
+    own = leg(OURS, Outcome.DOWN, "0.40") if order == "maker" else leg(OURS, Outcome.UP, "0.60")
+    trade = trade_update(liquidity, TradeStage.MINED, **(legs | {order: own})).trade
+    assert fill_of(trade, ANN) == Fill(
+        trade=TradeId("t1"),
+        order=OURS,
+        market=MARKET,
+        token=own.token,
+        side=Side.BUY,
+        price=own.price,
+        shares=shares(10),
+        liquidity=liquidity,
+        stage=TradeStage.MINED,
+        matched_at=Instant(5_000_000_000),
+    )
+
+
+def test_a_resting_order_is_read_with_what_it_matched() -> None:
+    found = live_order(open_order(matched="3"))
+    assert (found.id, found.matched, found.size, found.side) == (OURS, shares(3), shares(10), Side.BUY)
+    assert (found.market, found.token, found.account, found.price) == (MARKET, UP, ANN, price("0.50"))

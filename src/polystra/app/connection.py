@@ -1,0 +1,138 @@
+"""Connects a trader to a venue over its wire, by the time that this venue keeps."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+import aiohttp
+from msgspec import Struct
+
+from polystra.app.lock_step import SteppedDialer, SteppedRest, attach
+from polystra.app.outbox import OrderNames
+from polystra.app.throwaway import seeded_salts
+from polystra.app.wire_venue import Client, Tell, WireVenue
+from polystra.core.errors import PolystraError
+from polystra.core.ids import OrderId, TokenId
+from polystra.core.units import Instant
+from polystra.edge.clock import ScaledClock, Time, WallClock, draw_salt
+from polystra.edge.polymarket.auth import Credentials
+from polystra.edge.polymarket.catalogue import Catalogue
+from polystra.edge.polymarket.dialing import Dialer, SocketDialer
+from polystra.edge.polymarket.market_feed import MarketFeed
+from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, api_credentials
+from polystra.edge.polymarket.public import PublicReadings
+from polystra.edge.polymarket.rest import Asking, open_rest
+from polystra.edge.polymarket.user_feed import UserFeed
+from polystra.edge.polymarket.venue import Venue
+from polystra.edge.polymarket.wallet import Wallet
+
+_T = TypeVar("_T")
+
+LOCK_STEP = "lock-step"
+RECORDED = "recorded"
+
+
+class VenueUnreachable(PolystraError):
+    """The venue did not answer what must be known before trading begins."""
+
+
+class ClockFacts(Struct, frozen=True):
+    """A clock of recorded time: `start` is shown at `origin` (monotonic nanoseconds), and it runs `speed` times as fast
+    as the machine's."""
+
+    start: Instant
+    speed: float
+    origin: int
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a venue is and how its time goes: `mode` is `wall`, `recorded` or `lock-step`."""
+
+    clob: str
+    market_ws: str
+    user_ws: str
+    gamma: str
+    control: str = ""
+    mode: str = "wall"
+    clock: ClockFacts | None = None
+    pid: int = 0
+
+
+@contextlib.asynccontextmanager
+async def connected(place: Place, wallet: Wallet, *, seed: int, heartbeat: bool = True) -> AsyncIterator[WireVenue]:
+    """A venue to trade one wallet at. In lock step the salts come from the seed, so that a run can be repeated.
+
+    Raises `VenueUnreachable` and `ExchangeGone`. What is asked here first takes none of the venue's time.
+    """
+    async with open_rest() as plain, aiohttp.ClientSession() as session:
+        steps = await attach(session, place.control) if place.mode == LOCK_STEP else None
+        clock = steps if steps is not None else _clock(place)
+        credentials = _known(await api_credentials(plain, place.clob, key=wallet.key, clock=clock), "its API key")
+        cash = _known(await _venue(plain, place, wallet, credentials, clock).balances(), "its cash").cash
+        rest: Asking = plain if steps is None else SteppedRest(plain, steps)
+        dialer: Dialer = SocketDialer() if steps is None else SteppedDialer(SocketDialer(), steps)
+        public = PublicReadings(rest, place.clob)
+
+        def market_feed(put: Tell, hear_of: Callable[[str], None]) -> MarketFeed:
+            return MarketFeed(
+                dialer, place.market_ws, time=clock, put=put, on_new_market=hear_of, newest_book=_book_time(public)
+            )
+
+        def user_feed(put: Tell, names: OrderNames) -> UserFeed:
+            return UserFeed(
+                dialer,
+                place.user_ws,
+                credentials=credentials,
+                time=clock,
+                put=put,
+                names=names.ours,
+            )
+
+        far = WireVenue(
+            Client(
+                wallet=wallet,
+                clock=clock,
+                opening_cash=cash,
+                salt=seeded_salts(seed) if steps is not None else _drawn,
+                steps=steps,
+                speed=1.0 if place.clock is None else place.clock.speed,
+                heartbeat=heartbeat,
+                venue=_venue(rest, place, wallet, credentials, clock),
+                catalogue=Catalogue(rest, gamma=place.gamma, clob=place.clob),
+                public=public,
+                market_feed=market_feed,
+                user_feed=user_feed,
+            )
+        )
+        try:
+            yield far
+        finally:
+            await far.close()
+
+
+def _venue(rest: Asking, place: Place, wallet: Wallet, credentials: Credentials, clock: Time) -> Venue:
+    private = PrivateRest(rest, place.clob, credentials=credentials, account=wallet.key.address, clock=clock)
+    return Venue(private, wallet=wallet, api_key=credentials.api_key)
+
+
+def _clock(place: Place) -> Time:
+    facts = place.clock
+    return WallClock() if facts is None else ScaledClock(facts.start, facts.speed, facts.origin)
+
+
+def _book_time(public: PublicReadings) -> Callable[[TokenId], Awaitable[Instant | None]]:
+    async def newest(token: TokenId) -> Instant | None:
+        at = await public.book_time(token)
+        return None if isinstance(at, ReadingFailed) else at
+
+    return newest
+
+
+def _drawn(order: OrderId) -> int:
+    return draw_salt()
+
+
+def _known(answer: _T | ReadingFailed, what: str) -> _T:
+    if isinstance(answer, ReadingFailed):
+        raise VenueUnreachable(f"the venue did not tell {what}: {answer.why}")
+    return answer

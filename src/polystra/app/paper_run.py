@@ -1,0 +1,103 @@
+"""`polystra run`: trades as life goes, on paper: at an embedded exchange, or at one that is there already.
+
+A start is a recovery. A folder that holds a run is gone on with; one that holds none begins the run that is asked for.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from polystra.app.connection import Place
+from polystra.app.demo import prepare, refuse_others
+from polystra.app.embedded import NoExchange
+from polystra.app.recordings import digest_of, examine, keep
+from polystra.app.run_plan import LOCK_STEP_SPEED, RUN, Plan, keep_plan, kept_plan
+from polystra.app.runtime import Listener, silent
+from polystra.app.session import Trader
+from polystra.app.wire_run import WireRun, trade_at, trade_embedded
+from polystra.app.world_rules import world_rules
+from polystra.core.errors import PolystraError
+from polystra.core.units import Instant, seconds
+from polystra.edge.polymarket.addresses import Address
+from polystra.edge.polymarket.keys import SigningKey
+from polystra.edge.polymarket.wallet import SignatureType, Wallet
+from polystra.edge.tapes.format import TapeFile
+
+AFTERWARDS = seconds(300)
+"""How long a run goes on after its last window has ended: it settles and every doubt ends."""
+
+
+class OtherRun(PolystraError):
+    """What is asked for is not the run that a folder holds."""
+
+
+class Attachment(Struct, frozen=True, kw_only=True):
+    """An exchange that is there already, as the JSON line of `polystra exchange --json` tells, and whose account
+    trades."""
+
+    place: Place
+    wallet: Wallet
+
+
+class _Account(Struct):
+    address: str
+    private_key: str
+    wallet: str
+    signature_type: SignatureType
+
+
+class _Told(Struct):
+    accounts: tuple[_Account, ...]
+
+
+def attachment(line: Path, number: int) -> Attachment:
+    """Reads a file with that line; accounts are counted from 1. Raises `NoExchange`."""
+    try:
+        raw = line.read_bytes()
+        place, accounts = msgspec.json.decode(raw, type=Place), msgspec.json.decode(raw, type=_Told).accounts
+    except (OSError, msgspec.DecodeError) as error:
+        raise NoExchange(f"{line}: {error}: give a file with the line that polystra exchange --json prints") from None
+    if not 1 <= number <= len(accounts):
+        raise NoExchange(f"account {number}: that exchange told {len(accounts)}, give 1 to {len(accounts)}")
+    account = accounts[number - 1]
+    key = SigningKey.from_hex(account.private_key)
+    return Attachment(place=place, wallet=Wallet(key=key, kind=account.signature_type, funder=Address(account.wallet)))
+
+
+def run_paper(plan: Plan, folder: Path, attached: Attachment | None = None, tell: Listener = silent) -> None:
+    """Until SIGINT or SIGTERM, or until the last window is over. Raises `OtherRun` and what `run_demo` raises."""
+    if (folder / RUN).exists():
+        refuse_other_run(kept_plan(folder), plan, folder)
+    files = plan.files
+    recordings = examine(files, world_rules(plan.chosen_settings, plan.seed).assumptions)
+    refuse_others(folder, recordings)
+    prepare(folder)
+    with Trader(folder, plan.chosen_settings, seed=plan.seed, tape_digest=digest_of(recordings)) as trader:
+        keep(folder, recordings)
+        keep_plan(folder, plan)
+        run = WireRun(
+            trader=trader,
+            plan=plan,
+            folder=folder,
+            series={file.market.series for file in files},
+            tell=tell,
+            until=None if plan.speed == LOCK_STEP_SPEED else _end_of(files),
+        )
+        asyncio.run(trade_embedded(run) if attached is None else trade_at(run, attached.place, attached.wallet))
+
+
+def refuse_other_run(kept: Plan, asked: Plan, folder: Path) -> None:
+    """Settings may change from one life to the next; what plays may not."""
+    for field in ("seed", "data", "windows", "scenario", "speed"):
+        before, now = getattr(kept, field), getattr(asked, field)
+        if before != now:
+            raise OtherRun(
+                f"{folder} holds a run with {field} {before}, asked is {now}: give the same, or name another folder"
+            )
+
+
+def _end_of(files: Sequence[TapeFile]) -> Instant:
+    return Instant(max(file.market.end for file in files) + AFTERWARDS)

@@ -1,0 +1,323 @@
+"""The venue over its own wire: commands become requests, answers and stream frames become events.
+
+Also what a client has to do by itself: find the markets of its series, ask for the end of each that is over, and keep
+its heart beating. Nothing is decided here, and nothing is sent twice.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from polystra.app.inbox import Inbox, Waiting
+from polystra.app.lock_step import LockStep
+from polystra.app.outbox import OrderNames
+from polystra.app.wire_events import cancel_event, fill_events, placement_event, reading_events
+from polystra.core import commands as cm
+from polystra.core import events as ev
+from polystra.core.ids import MarketId, OrderId
+from polystra.core.markets import Market, Series
+from polystra.core.terms import Outcome
+from polystra.core.units import Instant, Usd, seconds
+from polystra.edge.clock import Time
+from polystra.edge.polymarket.answer_wire import HeartbeatId
+from polystra.edge.polymarket.catalogue import Catalogue
+from polystra.edge.polymarket.market_feed import MarketFeed
+from polystra.edge.polymarket.market_wire import MarketState
+from polystra.edge.polymarket.private_rest import ReadingFailed
+from polystra.edge.polymarket.public import PublicReadings
+from polystra.edge.polymarket.slugs import expected_slugs, series_of
+from polystra.edge.polymarket.user_feed import UserFeed
+from polystra.edge.polymarket.venue import Mismatch, NoSuchOrder, Venue
+from polystra.edge.polymarket.wallet import Wallet
+from polystra.edge.ready import Ready
+
+POLL_EVERY = seconds(30)
+WATCH_AFTER = seconds(60)
+"""After a window's end, when its resolution is asked for because the stream did not tell."""
+
+WATCH_EVERY = seconds(30)
+BEAT_EVERY = seconds(5)
+OVERLAP = seconds(300)
+"""How far a reading of trades reaches back; far longer than a trade takes to its last stage."""
+
+HISTORY = seconds(3_600)
+"""How long before its start a market's own prices are asked for."""
+
+RETRY = seconds(1)
+LINGER = seconds(1)
+
+Tell: TypeAlias = Callable[[ev.AnyEvent], None]
+
+
+class Client(Struct, frozen=True, kw_only=True):
+    """The parts of the venue client that a trader uses. `opening_cash` is what the account shows before it trades for
+    the first time, `salt` makes each order another one; `steps` are there where time goes in lock step."""
+
+    wallet: Wallet
+    clock: Time
+    opening_cash: Usd
+    salt: Callable[[OrderId], int]
+    steps: LockStep | None
+    speed: float
+    heartbeat: bool
+    venue: Venue
+    catalogue: Catalogue
+    public: PublicReadings
+    market_feed: Callable[[Tell, Callable[[str], None]], MarketFeed]
+    user_feed: Callable[[Tell, OrderNames], UserFeed]
+
+
+class WireVenue:
+    """One trader's side of the venue. Mutable; lives on one event loop."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._series: frozenset[Series] = frozenset()
+        self._markets: dict[MarketId, Market] = {}
+        self._over: set[MarketId] = set()
+        self._slugs: set[str] = set()
+        self._looking: set[str] = set()
+        self._watches: dict[MarketId, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        self.clock = client.clock
+        self.wallet = client.wallet
+        self.owner = client.venue.api_key
+        self.opening_cash = client.opening_cash
+        self.waiting: Waiting | None = client.steps.wait if client.steps is not None else None
+        self.salt = client.salt
+        self.speed = client.speed
+
+    @property
+    def markets(self) -> Mapping[MarketId, Market]:
+        """Those that were discovered."""
+        return self._markets
+
+    # --- the trader's side
+
+    def attach(self, inbox: Inbox, names: OrderNames, loaded: ev.LedgerLoaded, series: Collection[Series]) -> None:
+        """Put a trader of these series in front, which knows what `loaded` says."""
+        self._series = frozenset(series)
+        self._inbox = inbox
+        self._names = names
+        if self._client.steps is not None:
+            self._client.steps.busy = lambda: inbox.waiting
+        self._market_feed = self._client.market_feed(self._put, self._hear_of)
+        self._user_feed = self._client.user_feed(self._put, names)
+        for market in loaded.markets:
+            self._know(market)
+            if market.series in self._series:
+                inbox.put(ev.MarketListed(at=Instant(0), market=market))
+
+    def start_trader(self) -> None:
+        """Connect, read the account, then say `Started`."""
+        self._spawn(self._market_feed.run())
+        self._spawn(self._user_feed.run())
+        self._spawn(self._start())
+
+    def send(self, ready: Ready) -> None:
+        """Take a command on its way to the venue."""
+        match ready.command:
+            case cm.PlaceOrder():
+                self._spawn(self._place(ready, ready.command))
+            case cm.CancelOrder(order=order):
+                self._spawn(self._cancel(order))
+            case cm.CancelAll():
+                self._spawn(self._cancel_all())
+            case cm.QueryOrder(order=order):
+                self._spawn(self._look_up(order))
+            case cm.TakeSnapshot():
+                self._spawn(self._read_later())
+            case cm.Follow(market=market):
+                self._market_feed.follow(self._markets[market])
+            case cm.Unfollow(market=market):
+                self._market_feed.unfollow(market)
+            case cm.LoadHistory(market=market):
+                self._spawn(self._load_history(self._markets[market]))
+
+    async def cancel_everything(self) -> str | None:
+        """Takes back every live order of the account; None when the venue says that it did, else why not."""
+        answer = await self._client.venue.cancel_all()
+        if isinstance(answer, ReadingFailed):
+            return answer.why
+        return f"{len(answer.kept)} orders were not cancelled" if answer.kept else None
+
+    async def linger(self) -> None:
+        """Long enough for the streams to tell of what was just done."""
+        await self.clock.until(Instant(self.clock.now() + LINGER))
+
+    async def close(self) -> None:
+        """Ends what runs here; raises what ended one of its tasks."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._failure is not None:
+            raise self._failure
+
+    # --- start and account
+
+    async def _start(self) -> None:
+        await self._market_feed.wait_connected()
+        await self._user_feed.wait_connected()
+        self._spawn(self._first_reading())
+        self._spawn(self._discover())
+
+    async def _first_reading(self) -> None:
+        """All trades ever; nothing is commanded before it succeeded."""
+        while not await self._read(None):
+            await self.clock.until(Instant(self.clock.now() + RETRY))
+        self._inbox.put(ev.Started(at=Instant(0)))
+        if self._client.heartbeat:
+            self._spawn(self._beat())
+
+    async def _read_later(self) -> None:
+        await self._read(Instant(self.clock.now() - OVERLAP))
+
+    async def _read(self, since: Instant | None) -> bool:
+        tokens = {
+            market.token(outcome): (market, outcome)
+            for market in self._markets.values()
+            if market.id not in self._over
+            for outcome in Outcome
+        }
+        reading = await self._client.venue.reading(tokens, since=since)
+        if isinstance(reading, ReadingFailed):
+            self._inbox.put(ev.SnapshotFailed(at=Instant(0), why=reading.why))
+            return False
+        for event in reading_events(reading, self._names.ours, tokens):
+            self._inbox.put(event)
+        return True
+
+    async def _beat(self) -> None:
+        """Once begun, the venue cancels everything when it misses two beats (`PROTOCOL.md` E.9)."""
+        heart = HeartbeatId("")
+        while True:
+            answer = await self._client.venue.heartbeat(heart)
+            if isinstance(answer, Mismatch):
+                answer = await self._client.venue.heartbeat(answer.expected)
+            if isinstance(answer, str):
+                heart = HeartbeatId(answer)
+            await self.clock.until(_next(self.clock.now(), BEAT_EVERY))
+
+    # --- orders
+
+    async def _place(self, ready: Ready, command: cm.PlaceOrder) -> None:
+        assert ready.venue_order is not None
+        outcome = await self._client.venue.place(ready.venue_order, ready.body)
+        self._inbox.put(placement_event(command.order, command.terms, outcome))
+
+    async def _cancel(self, order: OrderId) -> None:
+        theirs = self._names.theirs(order)
+        if theirs is None:
+            return
+        for outcome in await self._client.venue.cancel((theirs,)):
+            self._inbox.put(cancel_event(order, outcome))
+
+    async def _cancel_all(self) -> None:
+        await self.cancel_everything()
+
+    async def _look_up(self, order: OrderId) -> None:
+        """A question that failed has no answer; it is asked again by whoever wants to know."""
+        theirs = self._names.theirs(order)
+        if theirs is None:
+            return
+        fate = await self._client.venue.fate(theirs, since=None)
+        if isinstance(fate, ReadingFailed):
+            return
+        for fill in fill_events(fate.trades, self._names.ours):
+            if fill.order == order:
+                self._inbox.put(fill)
+        if isinstance(fate.order, NoSuchOrder):
+            self._inbox.put(ev.OrderNotFound(at=Instant(0), order=order))
+        else:
+            self._inbox.put(ev.OrderReported(at=Instant(0), order=order, matched=fate.order.matched))
+
+    # --- markets
+
+    async def _discover(self) -> None:
+        """The present and the next window of each series, in case no stream told of them."""
+        while True:
+            now = self.clock.now()
+            for series in sorted(self._series, key=str):
+                for slug in expected_slugs(series, now):
+                    self._hear_of(slug)
+            await self.clock.until(_next(now, POLL_EVERY))
+
+    def _hear_of(self, slug: str) -> None:
+        if slug in self._slugs or slug in self._looking or series_of(slug) not in self._series:
+            return
+        self._looking.add(slug)
+        self._spawn(self._find(slug))
+
+    async def _find(self, slug: str) -> None:
+        found = await self._client.catalogue.market(slug)
+        self._looking.discard(slug)
+        if isinstance(found, Market) and found.id not in self._markets:
+            self._know(found)
+            self._inbox.put(ev.MarketListed(at=Instant(0), market=found))
+
+    def _know(self, market: Market) -> None:
+        self._markets[market.id] = market
+        self._slugs.add(market.slug)
+        self._watches[market.id] = self._spawn(self._watch(market))
+
+    async def _watch(self, market: Market) -> None:
+        """Asks the catalogue how a market ended, until it or the stream has told."""
+        at = Instant(market.end + WATCH_AFTER)
+        while True:
+            await self.clock.until(at)
+            state = await self._client.catalogue.state(market.slug)
+            if isinstance(state, MarketState):
+                self._tell_end(market, state)
+            at = Instant(market.end + WATCH_AFTER + _whole(self.clock.now() - market.end - WATCH_AFTER, WATCH_EVERY))
+
+    def _tell_end(self, market: Market, state: MarketState) -> None:
+        if state.payout is not None:
+            self._put(ev.MarketResolved(at=Instant(0), market=market.id, payout=state.payout))
+        elif not state.accepting and market.id not in self._over:
+            self._put(ev.MarketClosed(at=Instant(0), market=market.id))
+
+    async def _load_history(self, market: Market) -> None:
+        start = Instant(market.start - HISTORY)
+        known = await self._client.public.price_history(
+            market.up_token, start=start, end=Instant(self.clock.now() + POLL_EVERY)
+        )
+        if isinstance(known, ReadingFailed):
+            self._inbox.put(ev.HistoryFailed(at=Instant(0), market=market.id, why=known.why))
+        else:
+            self._inbox.put(ev.HistoryLoaded(at=Instant(0), market=market.id, own_prices=known))
+
+    def _put(self, event: ev.AnyEvent) -> None:
+        """What the streams tell; the end of a market ends its watch."""
+        if isinstance(event, ev.MarketClosed | ev.MarketResolved):
+            self._over.add(event.market)
+        if isinstance(event, ev.MarketResolved) and event.market in self._watches:
+            self._watches.pop(event.market).cancel()
+        self._inbox.put(event)
+
+    # --- tasks
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """What fails here is a mistake of ours: the loop ends, and `close` raises it."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failure = self._failure or error
+            self._inbox.close()
+
+
+def _next(now: Instant, every: int) -> Instant:
+    """The first whole multiple after now."""
+    return Instant((now // every + 1) * every)
+
+
+def _whole(passed: int, every: int) -> int:
+    """The first whole multiple after what has passed."""
+    return (passed // every + 1) * every if passed >= 0 else 0

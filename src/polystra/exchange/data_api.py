@@ -1,0 +1,248 @@
+"""What anybody may read of any account (`PROTOCOL.md` B.9), first version and second: positions, trades, activity,
+value, and the prices of a token by the minute.
+
+It knows what the chain knows: a trade appears once it was mined. The real one is late by seconds to minutes, which is
+not imitated. Deposits are not told.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from aiohttp import web
+
+from polystra.core.errors import InvalidQuantity
+from polystra.core.ids import TokenId
+from polystra.core.terms import Outcome
+from polystra.core.units import MICRO, micro
+from polystra.edge.polymarket.addresses import InvalidAddress, address
+from polystra.exchange import data_rows
+from polystra.exchange.data_rows import Deed
+from polystra.exchange.positions import Position, own_legs, positions
+from polystra.exchange.price_history import history, span_of, thinned, whole
+from polystra.exchange.replies import Refused, Routes, reply
+from polystra.exchange.venue import News, Venue
+from polystra.exchange.wire import Json, number, seconds_of
+from polystra.sim import messages as sim
+from polystra.sim.records import STREET, Account, Trade
+
+ROWS = 100
+MOST_ROWS = 1_000
+DUST = "1"
+"""Shares; smaller positions are left out of the first version unless they are asked for."""
+
+_MINUTE = 60
+
+
+class DataApi:
+    """Its routes stand below a prefix of their own. Splits, merges and redemptions are known from when it is made."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self._moves: list[Deed] = []
+        venue.listeners.append(self._hear)
+
+    def routes(self) -> Routes:
+        return [
+            web.get("/positions", self.positions_v1),
+            web.get("/trades", self.trades_v1),
+            web.get("/activity", self.activity_v1),
+            web.get("/value", self.value_v1),
+            web.get("/v2/positions", self.positions_v2),
+            web.get("/v2/trades", self.trades_v2),
+            web.get("/v2/activity", self.activity_v2),
+            web.get("/v2/value", self.value_v2),
+            web.get("/v2/prices-history", self.prices),
+        ]
+
+    # --- version 1
+
+    async def positions_v1(self, request: web.Request) -> web.Response:
+        """The largest first."""
+        least = _shares(request, "sizeThreshold", DUST)
+        held = [
+            one
+            for one in self._held(request)
+            if one.size > 0
+            and one.size >= least
+            and request.query.get("redeemable") in (None, _flag(one.redeemable))
+            and request.query.get("mergeable") in (None, _flag(one.mergeable))
+        ]
+        held.sort(key=lambda one: one.size, reverse=True)
+        return reply(_slice(request, [data_rows.position_v1(one) for one in held]))
+
+    async def trades_v1(self, request: web.Request) -> web.Response:
+        """Without what makers did, unless `takerOnly` is false."""
+        taken = request.query.get("takerOnly", "true") == "true"
+        return reply(_slice(request, [data_rows.trade_v1(one) for one in self._trades(request, takers_only=taken)]))
+
+    async def activity_v1(self, request: web.Request) -> web.Response:
+        return reply(_slice(request, [data_rows.activity_v1(one) for one in self._activity(request)]))
+
+    async def value_v1(self, request: web.Request) -> web.Response:
+        return reply([{"user": _account(request), "value": self._value(request)}])
+
+    # --- version 2
+
+    async def positions_v2(self, request: web.Request) -> web.Response:
+        """The most valuable first."""
+        status = request.query.get("status")
+        if status not in _STATUSES:
+            raise Refused(400, f"status {status}: known are {', '.join(filter(None, _STATUSES))}")
+        held = [one for one in self._held(request) if _STATUSES[status](one)]
+        held.sort(key=lambda one: one.value, reverse=True)
+        return reply(_page(request, [data_rows.position_v2(one) for one in held]))
+
+    async def trades_v2(self, request: web.Request) -> web.Response:
+        """With what makers did, unless `taker_only` is true."""
+        taken = request.query.get("taker_only", "false").lower() == "true"
+        return reply(_page(request, [data_rows.trade_v2(one) for one in self._trades(request, takers_only=taken)]))
+
+    async def activity_v2(self, request: web.Request) -> web.Response:
+        return reply(_page(request, [data_rows.activity_v2(one) for one in self._activity(request)]))
+
+    async def value_v2(self, request: web.Request) -> web.Response:
+        return reply({"data": {"proxy_wallet": _account(request), "value": self._value(request)}})
+
+    async def prices(self, request: web.Request) -> web.Response:
+        """Buckets are rounded down to whole minutes."""
+        query = request.query
+        bucket = whole(query.get("bucket_seconds"), "bucket_seconds")
+        span = span_of(
+            now=seconds_of(self._venue.now()),
+            start=whole(query.get("start"), "start"),
+            end=whole(query.get("end"), "end"),
+            interval=query.get("interval"),
+            step=None if bucket is None else bucket // _MINUTE,
+        )
+        points = thinned(history(self._venue, TokenId(query.get("token_id", ""))), span)
+        resolution = span.step * _MINUTE
+        rows: list[Json] = [
+            {"timestamp": at, "price": number(price), "resolution_seconds": resolution} for at, price in points
+        ]
+        return reply(_page(request, rows))
+
+    # --- what there is
+
+    def _held(self, request: web.Request) -> list[Position]:
+        markets = _markets(request)
+        found = positions(self._venue, _account(request))
+        return [one for one in found if not markets or one.listing.facts.id in markets]
+
+    def _value(self, request: web.Request) -> float | int:
+        """Of all that is held, without cash."""
+        return number(sum(one.value for one in self._held(request)))
+
+    def _trades(self, request: web.Request, *, takers_only: bool) -> list[Deed]:
+        """Newest first; of every account when none is named."""
+        exchange = self._venue.current()
+        account = _account(request) if "user" in request.query else None
+        trades = exchange.truth().trades if account is None else tuple(reversed(exchange.trades(account)))
+        found = [deed for trade in trades for deed in self._deeds(trade, account, takers_only=takers_only)]
+        return _newest_first(found, request)
+
+    def _deeds(self, trade: Trade, account: Account | None, *, takers_only: bool) -> Iterator[Deed]:
+        """What clients did in a trade that is on the chain."""
+        legs = (trade.taker, trade.maker) if account is None else own_legs(trade, account)
+        for leg in legs if trade.stage.settled else ():
+            if leg.account != STREET and not (takers_only and leg is not trade.taker):
+                yield data_rows.deed_of(trade, leg, self._venue.listings[trade.market])
+
+    def _activity(self, request: web.Request) -> list[Deed]:
+        """Newest first."""
+        account, kinds = _account(request), set(filter(None, request.query.get("type", "").split(",")))
+        trades = self._venue.current().trades(account)
+        found = [deed for trade in reversed(trades) for deed in self._deeds(trade, account, takers_only=False)]
+        found += [deed for deed in self._moves if deed.account == account]
+        return [deed for deed in _newest_first(found, request) if not kinds or deed.kind in kinds]
+
+    def _hear(self, news: Sequence[News]) -> None:
+        for one in news:
+            if isinstance(one, sim.CashMoved):
+                self._moves.append(self._move(one))
+
+    def _move(self, moved: sim.CashMoved) -> Deed:
+        """Of a market that is resolved nobody makes or merges pairs: it is called a redemption, of what won."""
+        payout = self._venue.payouts.get(moved.market)
+        kind = "SPLIT" if moved.cash < 0 else "MERGE" if payout is None else "REDEEM"
+        winner = {MICRO: Outcome.UP, 0: Outcome.DOWN}.get(payout) if payout is not None else None
+        name = f"{kind} {moved.account} {moved.market} {len(self._moves)}"
+        return Deed(
+            kind=kind,
+            account=moved.account,
+            listing=self._venue.listings[moved.market],
+            at=moved.at,
+            transaction=f"0x{hashlib.sha256(name.encode()).hexdigest()}",
+            size=abs(moved.cash),
+            cash=abs(moved.cash),
+            outcome=winner if kind == "REDEEM" else None,
+        )
+
+
+_STATUSES: Mapping[str | None, Callable[[Position], bool]] = {
+    None: lambda one: one.size > 0,
+    "OPEN": lambda one: one.size > 0 and one.payout is None,
+    "REDEEMABLE": lambda one: one.redeemable,
+    "REDEEMABLE_LOST": lambda one: one.redeemable and one.payout == 0,
+    "MERGEABLE": lambda one: one.mergeable,
+    "CLOSED": lambda one: one.size == 0,
+}
+
+
+# --- what is asked
+
+
+def _account(request: web.Request) -> Account:
+    try:
+        return Account(address(request.query.get("user", "")))
+    except InvalidAddress as error:
+        raise Refused(400, f"user: {error}") from None
+
+
+def _markets(request: web.Request) -> set[str]:
+    """Condition ids, in any of the three names; empty for all."""
+    named = (request.query.get(name, "") for name in ("market", "condition", "condition_id"))
+    return {one.lower() for text in named for one in text.split(",") if one}
+
+
+def _newest_first(found: list[Deed], request: web.Request) -> list[Deed]:
+    """By market, side and time (seconds, both included) where given."""
+    markets, side = _markets(request), request.query.get("side")
+    start, end = whole(request.query.get("start"), "start"), whole(request.query.get("end"), "end")
+    wanted = [
+        one
+        for one in reversed(found)
+        if (not markets or one.listing.facts.id in markets)
+        and side in (None, one.side)
+        and (start is None or start <= seconds_of(one.at))
+        and (end is None or seconds_of(one.at) <= end)
+    ]
+    return sorted(wanted, key=lambda one: one.at, reverse=True)
+
+
+def _slice(request: web.Request, rows: list[Json]) -> list[Json]:
+    start = whole(request.query.get("offset"), "offset") or 0
+    return rows[start : start + _limit(request)]
+
+
+def _page(request: web.Request, rows: list[Json]) -> Json:
+    """The cursor is the number of rows before it."""
+    start = whole(request.query.get("cursor"), "cursor") or 0
+    end = start + _limit(request)
+    more = end < len(rows)
+    return {"data": rows[start:end], "pagination": {"has_more": more, "next_cursor": str(end) if more else None}}
+
+
+def _limit(request: web.Request) -> int:
+    limit = whole(request.query.get("limit"), "limit")
+    return ROWS if limit is None else max(1, min(limit, MOST_ROWS))
+
+
+def _shares(request: web.Request, name: str, default: str) -> int:
+    try:
+        return micro(request.query.get(name, default))
+    except InvalidQuantity as error:
+        raise Refused(400, f"{name}: {error}") from None
+
+
+def _flag(holds: bool) -> str:
+    return "true" if holds else "false"
