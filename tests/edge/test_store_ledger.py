@@ -30,7 +30,7 @@ from polystra.edge.ready import Ready
 from polystra.edge.store.db import open_database
 from polystra.edge.store.durability import Durability
 from polystra.edge.store.errors import LedgerContradiction, LedgerUnavailable
-from polystra.edge.store.ledger import Ledger
+from polystra.edge.store.ledger import FOLD_EVERY, Ledger
 from polystra.edge.store.migrations import migrate
 from polystra.edge.store.rows import ROWS
 from tests.edge.store_cases import BTC, DAWN, HEAD, NOON, booked, born, decided, followed, intent, moved, open_ledger
@@ -268,6 +268,31 @@ def test_a_run_that_ended_names_its_journal_and_a_killed_one_has_no_end(path: Pa
     assert ledger.begin_run(LATER, HEAD, "second.journal") == 2
     kept = rows(path, "SELECT id, journal, seed, settings_digest, ended_at, journal_sha256 FROM runs")
     assert kept == [(1, "run.journal", 7, "ab" * 32, LATER, "ff" * 32), (2, "second.journal", 7, "ab" * 32, None, None)]
+
+
+def test_no_order_waits_until_the_log_is_folded_into_the_file(path: Path, ledger: Ledger) -> None:
+    """A checkpoint takes milliseconds: the first step without an order pays it, and everything is there before too."""
+    before = path.read_bytes()
+    placed = 2 * FOLD_EVERY
+    for number in range(1, placed + 1):
+        ledger.record(number, NOON, [intent(number)], [born(number)])
+    assert path.read_bytes() == before
+    assert count(path, "orders") == placed
+    ledger.record(placed + 1, NOON, [], [moved(1, "SUBMITTING", "WORKING")])
+    assert path.read_bytes() != before
+    folded = path.read_bytes()
+    ledger.record(placed + 2, NOON, [], [moved(2, "SUBMITTING", "WORKING")])
+    assert path.read_bytes() == folded, "not at every step"
+
+
+def test_a_log_that_cannot_be_folded_keeps_everything(path: Path, ledger: Ledger) -> None:
+    """Inside a unit there is no folding, and a reader holds it up: neither is an error of the step."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader, ledger.unit():
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM orders").fetchone()
+        for number in range(1, FOLD_EVERY + 2):
+            ledger.record(number, NOON, [], [decided("wait", "edge too small")])
+    assert count(path, "decisions") == FOLD_EVERY + 1
 
 
 # --- a write that fails --------------------------------------------------------------------------------------------

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from polystra.core import commands as cm
+from polystra.core.account import reserved_by
 from polystra.core.engine import Engine
 from polystra.core.events import AnyEvent
 from polystra.core.orders import Order, OrderState
+from polystra.core.positions import position_of
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.terms import OrderTerms, Outcome, Purpose, Side
 from polystra.core.units import SIZE_STEP, Instant, Nanos, Price, price, seconds, usd
@@ -49,6 +51,7 @@ class Watched(TinyVenue):
         super().hear(at, command)
         self._one_sell_each()
         self._within_limits()
+        self._adds_up()
 
     def _can_be_sold(self, terms: OrderTerms) -> None:
         """I2: never more on offer than is there and settled."""
@@ -68,6 +71,15 @@ class Watched(TinyVenue):
         desk = self.engine._known.desks[WINDOW.id]
         stake = desk.position.up.cost + desk.position.down.cost + desk.reserved
         assert stake <= SETTINGS.limits.max_market, f"{stake} at stake"
+
+    def _adds_up(self) -> None:
+        """What a desk keeps of its orders is what they say when asked one by one."""
+        desk = self.engine._known.desks[WINDOW.id]
+        assert list(desk.live) == [order for order in self.ours if order.live]
+        assert desk.reserved == reserved_by(self.ours, WINDOW.fees)
+        entries = [order for order in self.ours if order.terms.purpose is Purpose.ENTRY]
+        assert desk.entries_made == sum(order.matched > 0 or order.awaited > 0 for order in entries)
+        assert desk.position == position_of(self.ours, desk.adjustments)
 
     @property
     def ours(self) -> list[Order]:

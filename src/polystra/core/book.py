@@ -89,11 +89,19 @@ class OrderBook:
 
     def levels(self, side: Side, count: int) -> tuple[Level, ...]:
         """Up to `count` levels, best first."""
-        found: list[Level] = []
-        best = self.bid if side is Side.BUY else self.ask
-        while best not in (NO_BID, NO_ASK) and len(found) < count:
-            found.append((best, self.size(side, best)))
-            best = self._below(best) if side is Side.BUY else self._above(best)
+        step = self._step
+        if side is Side.BUY:
+            best, ladder, worse = self.bid, self._bids, range(self.bid // step - 1, 0, -1)
+        else:
+            best, ladder, worse = self.ask, self._asks, range(self.ask // step + 1, len(self._asks) - 1)
+        if best in (NO_BID, NO_ASK) or count < 1:
+            return ()
+        found = [(best, self.size(side, best))]
+        for place in worse:
+            if len(found) >= count:
+                break
+            if ladder[place]:
+                found.append((Price(place * step), ladder[place]))
         return tuple(found)
 
     def depth(self, side: Side, worst: Price) -> Shares:

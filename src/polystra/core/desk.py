@@ -3,7 +3,6 @@
 A desk holds facts and answers questions about them. It decides nothing: that is the engine's order of business.
 """
 
-from collections.abc import Iterator
 from contextlib import suppress
 
 import msgspec
@@ -26,14 +25,23 @@ from polystra.core.view import ANYTHING, NEVER, MarketView, Surroundings, Wait
 
 
 class Desk:
-    """One followed market. Mutable; only the engine changes it."""
+    """One followed market. Mutable; only the engine changes it.
+
+    What only an order can change is added up when one does, not at every look: `live`, `reserved` (the most that those
+    can still cost), `position`, `entries_made`.
+    """
 
     def __init__(self, market: Market, strategy: Strategy, patience: Nanos) -> None:
         self.market = market
         self.strategy = strategy
+        self.needs = strategy.needs
+        self._wakes_on = strategy.wakes_on
         self.book = OrderBook(market.tick, patience)
         self.minutes = MinutePrices()
         self.orders: dict[OrderId, Order] = {}
+        self.live: tuple[Order, ...] = ()
+        self.reserved = Usd(0)
+        self.entries_made = 0
         self.adjustments: tuple[Adjustment, ...] = ()
         self.position: MarketPosition = FLAT
         self.wallet: dict[Outcome, Shares] = {}
@@ -54,14 +62,6 @@ class Desk:
 
     # --- questions ---------------------------------------------------------------------------------------------
 
-    @property
-    def live(self) -> Iterator[Order]:
-        return (order for order in self.orders.values() if order.live)
-
-    @property
-    def reserved(self) -> Usd:
-        return reserved_by(self.orders.values(), self.market.fees)
-
     def reserved_by_entry(self, wish: Slot) -> Usd:
         """The part of `reserved` that belongs to the live order in this slot, which its review must not count twice."""
         mine = (order for order in self.live if slot_of(order.terms) == wish)
@@ -70,8 +70,7 @@ class Desk:
     @property
     def shown_position(self) -> MarketPosition:
         """The position with no more of it settled than the venue's balance showed: what it would let us sell."""
-        up, down = (self._shown(self.position.of(outcome)) for outcome in Outcome)
-        return MarketPosition(up, down)
+        return MarketPosition(self._shown(self.position.up), self._shown(self.position.down))
 
     @property
     def awaits_shares(self) -> bool:
@@ -79,7 +78,8 @@ class Desk:
         return any(self.position.of(outcome).settled - self.wallet.get(outcome, 0) >= SIZE_STEP for outcome in Outcome)
 
     def _shown(self, holding: Holding) -> Holding:
-        return replace(holding, settled=min(holding.settled, self.wallet.get(holding.outcome, Shares(0))))
+        in_wallet = self.wallet.get(holding.outcome, Shares(0))
+        return replace(holding, settled=in_wallet) if in_wallet < holding.settled else holding
 
     @property
     def is_quiet(self) -> bool:
@@ -96,7 +96,7 @@ class Desk:
         return at >= self.wait.until or not self.wait.best_holds(self.book.bid, self.book.ask)
 
     def wakes_on(self, wake: Wake) -> bool:
-        return wake in self.strategy.wakes_on.events
+        return wake in self._wakes_on.events
 
     def strategy_is_due(self, at: Instant) -> bool:
         """Whether the strategy asked to be called: its clock, its own time, or a best price outside its wait."""
@@ -110,7 +110,7 @@ class Desk:
         Best prices bind only a strategy that wants to be called on them.
         """
         until = self._clock
-        if self.strategy.needs.own_prices:
+        if self.needs.own_prices:
             until = min(until, self.minutes.next_at(at))
         if self.wakes_on(Wake.BEST_MOVED):
             return decision.wait.both(Wait(until=until))
@@ -123,8 +123,7 @@ class Desk:
         return self.book.depth(Side.BUY, mirror(limit))
 
     def view(self, at: Instant, around: Surroundings) -> MarketView:
-        needs, book = self.strategy.needs, self.book
-        entries = [order for order in self.orders.values() if order.terms.purpose is Purpose.ENTRY]
+        needs, book = self.needs, self.book
         return MarketView(
             market=self.market,
             at=at,
@@ -138,14 +137,14 @@ class Desk:
             candles=around.candles,
             strike=around.strike,
             position=self.shown_position,
-            entries_working=sum(order.live for order in entries),
-            entries_made=sum(order.matched > 0 or order.awaited > 0 for order in entries),
+            entries_working=sum(order.terms.purpose is Purpose.ENTRY for order in self.live),
+            entries_made=self.entries_made,
             free_cash=around.free_cash,
         )
 
     @property
     def _clock(self) -> Instant:
-        every = self.strategy.wakes_on.every
+        every = self._wakes_on.every
         return NEVER if every is None else Instant((self.called_at // every + 1) * every)
 
     # --- changes -----------------------------------------------------------------------------------------------
@@ -160,10 +159,15 @@ class Desk:
         return self.minutes.close(minute, Price((book.bid + book.ask) // 2) if fit else None)
 
     def keep(self, order: Order) -> None:
-        """Store an order's new version and fold the position again when a trade changed it."""
+        """Store an order's new version and add up what it may have changed."""
         before = self.orders.get(order.id)
         self.orders[order.id] = order
-        if before is None or before.fills != order.fills:
+        orders = self.orders.values()
+        self.live = tuple(one for one in orders if one.live)
+        self.reserved = reserved_by(orders, self.market.fees)
+        entries = (one for one in orders if one.terms.purpose is Purpose.ENTRY)
+        self.entries_made = sum(one.matched > 0 or one.awaited > 0 for one in entries)
+        if order.fills != (before.fills if before is not None else ()):
             self.refold()
 
     def retick(self, tick: Tick) -> None:

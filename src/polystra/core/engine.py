@@ -187,7 +187,7 @@ class Engine:
         if not desk.followed:
             desk.followed = True
             self._commands.append(Follow(market=desk.market.id))
-            if desk.strategy.needs.history:
+            if desk.needs.history:
                 self._commands.append(LoadHistory(market=desk.market.id))
 
     def _ask_venue(self) -> None:

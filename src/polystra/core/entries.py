@@ -68,7 +68,7 @@ def wanted_entries(
 
 def unknown_need(desk: Desk, view: MarketView) -> str | None:
     """The first thing the strategy cannot do without and that nobody knows."""
-    needs = desk.strategy.needs
+    needs = desk.needs
     if needs.strike and view.strike is None:
         return "strike"
     if needs.spot and not view.references:

@@ -20,7 +20,7 @@ from polystra.core.risk import Approved
 from polystra.core.strategy import Tolerance
 from polystra.core.terms import OrderTerms, Outcome, Side, Slot, slot_of
 from polystra.core.units import SIZE_STEP, Instant, Nanos, Shares, seconds
-from polystra.core.view import NEVER, Wait
+from polystra.core.view import ANYTHING, Wait
 
 RETRY_WAITS = (seconds(1), seconds(2), seconds(4), seconds(8), seconds(16), seconds(32))
 """How long a slot rests after its first, second, ... order in a row that came to nothing."""
@@ -86,7 +86,8 @@ def plan(
     looks = [suspended[slot].until for slot in wanted if _rests(slot, suspended, at)]
     looks += [uncancelled[order].until for order in unwanted if _rests(order, uncancelled, at)]
     looks += [_next_question(order, at) for order in live if _in_doubt(order)]
-    return Plan(place=place, cancel=cancel, query=query, wait=Wait(until=min(looks, default=NEVER)))
+    wait = Wait(until=min(looks)) if looks else ANYTHING
+    return Plan(place=place, cancel=cancel, query=query, wait=wait)
 
 
 def suspension_after(

@@ -33,6 +33,10 @@ class Wait(Struct, frozen=True, gc=False, kw_only=True):
 
     def both(self, other: "Wait") -> "Wait":
         """What two waits have in common: leaving either wakes."""
+        if other is ANYTHING:
+            return self
+        if self is ANYTHING:
+            return other
         return Wait(
             bid_lo=max(self.bid_lo, other.bid_lo),
             bid_hi=min(self.bid_hi, other.bid_hi),

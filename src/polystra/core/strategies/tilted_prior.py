@@ -87,8 +87,8 @@ class TiltedPrior(Struct, frozen=True, kw_only=True):
             return Decision(exits=self.exits, memory=leaned, reason=reason, wait=wait)
         prior, momentum, imbalance = market_prior(view), native_momentum(view), book_imbalance(view)
         signals: _Signals = (("prior", prior), ("momentum", _signed(momentum)), ("imbalance", _signed(imbalance)))
-        unknown = next((name for name, value in signals if value is None), None)
         if prior is None or momentum is None or imbalance is None:
+            unknown = next(name for name, value in signals if value is None)
             return self._aside(leaned, f"{unknown} unknown", signals=signals)
         lean = self.momentum_weight * momentum.toward_up + self.imbalance_weight * imbalance.toward_up
         best = self._best_offer(view, _lean(prior, lean))
