@@ -8,11 +8,11 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import demo_window, engine_events, imports, intent_commit, journal, signing
+from benchmarks import demo_window, engine_events, hot_path, imports, intent_commit, journal, loopback, signing
 from benchmarks.harness import Benchmark, Effort, NotMeasured, measure
 from benchmarks.results import (
     FoundRatio,
@@ -35,6 +35,8 @@ BENCHMARKS = (
     journal.BENCHMARK,
     imports.BENCHMARK,
     signing.BENCHMARK,
+    hot_path.BENCHMARK,
+    loopback.BENCHMARK,
 )
 QUICK = Effort(rounds=2, warm_up=0, part=0.05)
 
@@ -64,8 +66,9 @@ def run(benchmarks: Sequence[Benchmark], effort: Effort) -> Results:
     for benchmark in benchmarks:
         begun = perf_counter()
         try:
-            with _folder() as folder:
-                ours = benchmark.sides(folder, effort)
+            with ExitStack() as stack:
+                found = benchmark.sides(stack.enter_context(_folder()), effort)
+                ours = stack.enter_context(found) if isinstance(found, AbstractContextManager) else found
                 timings = measure(ours, effort)
         except NotMeasured as why:
             missing[benchmark.name] = str(why)

@@ -19,15 +19,16 @@ from benchmarks.streams import recorded_file
 from polystra.app.exchange_log import ExchangeLog
 from polystra.app.inbox import Inbox
 from polystra.app.outbox import OrderNames, Outbox
-from polystra.app.paper_signer import PaperSigner
 from polystra.app.runtime import run
 from polystra.app.session import EXCHANGE_LOG, Trader, build_engine
 from polystra.app.settings import demo_settings
-from polystra.app.world import TRADER, World
+from polystra.app.venue_signer import VenueSigner
+from polystra.app.world import World
 from polystra.app.world_rules import world_rules
 from polystra.core.commands import PlaceOrder
 from polystra.core.engine import NOTHING, Engine, Step
-from polystra.core.events import AnyEvent
+from polystra.core.events import AnyEvent, LedgerLoaded
+from polystra.core.ids import VenueOrderId
 from polystra.core.notes import AnyNote
 from polystra.core.units import Instant
 from polystra.edge.ready import Ready
@@ -135,7 +136,7 @@ def sides(folder: Path, effort: Effort) -> Mapping[str, Side]:
         place = next(rounds)
         place.mkdir()
         with new_ledger(place / "ledger.sqlite", Durability.NORMAL) as ledger, Journal(place / "journal", HEAD) as kept:
-            readies = [_signed(step) for step in window.steps]
+            readies = [_named(step) for step in window.steps]
             yield lambda: _store(ledger, kept, window, readies)
 
     @contextmanager
@@ -146,7 +147,9 @@ def sides(folder: Path, effort: Effort) -> Mapping[str, Side]:
     return {
         "whole": Side("the window through world, loop, engine, ledger and journal", count, whole),
         "engine": Side("its events through the engine alone", count, engine),
-        "venue": Side("world, exchange, inbox and loop, driven by the recorded steps, nothing stored", count, venue),
+        "venue": Side(
+            "world, exchange, signer, inbox and loop, driven by the recorded steps, nothing stored", count, venue
+        ),
         "store": Side("its events and steps into ledger and journal alone", count, store),
         "load": Side("reading the window from its Parquet file", count, load),
     }
@@ -198,10 +201,13 @@ def _think(engine: Engine, events: Sequence[AnyEvent]) -> None:
 
 async def _play(world: World, window: Window) -> None:
     names = OrderNames()
-    inbox = Inbox(world.clock, world.wait)
-    outbox = Outbox(inbox, PaperSigner(TRADER, SEED), names, world)
-    inbox.put(window.events[0])
-    world.attach(inbox, names)
+    inbox = Inbox(world.clock, world.waiting, speed=world.speed)
+    signer = VenueSigner(world.wallet, markets=world.markets, clock=world.clock, owner=world.owner, salt=world.salt)
+    outbox = Outbox(inbox, signer, names, world)
+    loaded = window.events[0]
+    assert isinstance(loaded, LedgerLoaded)
+    inbox.put(loaded)
+    world.attach(inbox, names, loaded, {window.file.market.series})
     world.start_trader()
     nothing = NothingKept()
     script = Script(window)
@@ -209,9 +215,14 @@ async def _play(world: World, window: Window) -> None:
     script.check_ended()
 
 
-def _signed(step: Step) -> list[Ready]:
-    sign = PaperSigner(TRADER, SEED).sign
-    return [sign(one) if isinstance(one, PlaceOrder) else Ready(command=one) for one in step.commands]
+def _named(step: Step) -> list[Ready]:
+    """With ids as long as real ones; signing is no part of keeping."""
+    return [
+        Ready(command=one, venue_order=VenueOrderId(f"0x{one.order:064x}"))
+        if isinstance(one, PlaceOrder)
+        else Ready(command=one)
+        for one in step.commands
+    ]
 
 
 def _store(ledger: Ledger, journal: Journal, window: Window, readies: list[list[Ready]]) -> None:
@@ -232,7 +243,7 @@ alone on exactly the same work; what they leave of the whole is opening and clos
     ratios=(
         Ratio("demo.whole_vs_engine", "whole", "engine", "the whole window against the thinking alone"),
         Ratio("demo.engine_vs_whole", "engine", "whole", "the engine's part of the window"),
-        Ratio("demo.venue_vs_whole", "venue", "whole", "the part of the simulated venue, with inbox and loop"),
+        Ratio("demo.venue_vs_whole", "venue", "whole", "the part of the simulated venue, with signer, inbox and loop"),
         Ratio("demo.store_vs_whole", "store", "whole", "the part of ledger and journal"),
         Ratio("demo.load_vs_whole", "load", "whole", "reading the recording, which the demo pays once a window"),
     ),

@@ -21,8 +21,8 @@ from polystra.core.strategy import Decision, Needs, Strategy, Wake, WakesOn
 from polystra.core.terms import Side as OrderSide
 from polystra.core.units import MICRO, NO_ASK, NO_BID, Instant, Price, Shares, seconds, usd
 from polystra.core.view import MarketView
-from polystra.edge.tapes import frames as frames_module
-from polystra.edge.tapes.frames import FrameReader
+from polystra.edge import market_channel
+from polystra.edge.market_channel import FrameReader
 
 DELTAS = 10_000
 _CASH = usd("1000")
@@ -109,6 +109,13 @@ def feed(engine: Engine, events: Iterable[AnyEvent]) -> None:
         engine.next_wake  # noqa: B018 - the loop asks after every event
 
 
+def forget_levels() -> None:
+    """The reader keeps what it has parsed: a frame that comes twice would be read from memory, and none does."""
+    for one in vars(market_channel).values():
+        if hasattr(one, "cache_clear"):
+            one.cache_clear()
+
+
 def never_enters() -> TiltedPrior:
     """Decides at full cost and places nothing, so that no order's life is in the number."""
     return replace(Settings().tilted_prior, min_edge=MICRO)
@@ -174,11 +181,8 @@ def _decoding(stream: streams.Stream) -> Work:
 
 @contextmanager
 def _reading(stream: streams.Stream) -> Iterator[Work]:
-    """The reader keeps what it has parsed: a frame that comes twice would be read from memory, and none does."""
     reader, at, frames = FrameReader([stream.market]), stream.market.start, stream.frames
-    for one in vars(frames_module).values():
-        if hasattr(one, "cache_clear"):
-            one.cache_clear()
+    forget_levels()
 
     def work() -> None:
         for frame in frames:

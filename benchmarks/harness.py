@@ -41,31 +41,41 @@ class Effort(Struct, frozen=True):
 
 
 class Side(Struct, frozen=True):
-    """One of the things compared; one run of its work does `count` units of the benchmark."""
+    """One of the things compared; one run of its work does `count` units of the benchmark.
+
+    Work that times its units itself appends the seconds of each to `laps`, and only those count; this is for units that
+    need something done between them, and for those whose slowest matter.
+    """
 
     what: str
     count: int
     ready: Ready
+    laps: list[float] | None = None
 
 
 class Ratio(Struct, frozen=True):
-    """The seconds of `subject` over those of `yardstick`, both names of sides. Its name never changes its meaning."""
+    """The seconds of `subject` over those of `yardstick`, both names of sides. Its name never changes its meaning.
+
+    `percentile` compares that percentile of the laps of each round; None their mean.
+    """
 
     name: str
     subject: str
     yardstick: str
     says: str
+    percentile: int | None = None
 
 
 class Benchmark(Struct, frozen=True):
     """One file's worth: sides that do the same job, and the ratios between them. `sides` may use the folder given, and
-    raises `NotMeasured`. A ratio whose sides are not there (a recording that only some have) is left out."""
+    raises `NotMeasured`; it is a context manager when something must run beside. A ratio whose sides are not there (a
+    recording that only some have) is left out."""
 
     name: str
     unit: str
     about: str
     ratios: tuple[Ratio, ...]
-    sides: Callable[[Path, Effort], Mapping[str, Side]]
+    sides: Callable[[Path, Effort], Mapping[str, Side] | AbstractContextManager[Mapping[str, Side]]]
 
 
 class Spread(Struct, frozen=True):
@@ -91,6 +101,18 @@ def ratio(timings: Timings, subject: str, yardstick: str) -> Spread:
     return spread([above / below for above, below in zip(timings[subject], timings[yardstick], strict=True)])
 
 
+def percentile(seconds: list[float], number: int) -> float:
+    """The time within which `number` of 100 were done; the longest where there are too few to tell."""
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) * number // 100, len(ordered) - 1)]
+
+
+def lap_percentile(side: Side, number: int) -> list[float]:
+    """That percentile of each round."""
+    laps = side.laps or []
+    return [percentile(laps[first : first + side.count], number) for first in range(0, len(laps), side.count)]
+
+
 def measure(sides: Mapping[str, Side], effort: Effort, clock: Callable[[], float] = perf_counter) -> Timings:
     """Times all sides in turn, round after round; the warm-up is thrown away."""
     timings: dict[str, list[float]] = {name: [] for name in sides}
@@ -99,10 +121,13 @@ def measure(sides: Mapping[str, Side], effort: Effort, clock: Callable[[], float
             taken = _once(sides[name], clock)
             if number >= 0:
                 timings[name].append(taken / sides[name].count)
+            elif (laps := sides[name].laps) is not None:
+                laps.clear()
     return timings
 
 
 def _once(side: Side, clock: Callable[[], float]) -> float:
+    before = len(side.laps or ())
     with side.ready() as work:
         collecting = gc.isenabled()
         gc.collect()
@@ -110,7 +135,13 @@ def _once(side: Side, clock: Callable[[], float]) -> float:
         try:
             begun = clock()
             work()
-            return clock() - begun
+            taken = clock() - begun
         finally:
             if collecting:
                 gc.enable()
+    if side.laps is None:
+        return taken
+    laps = side.laps[before:]
+    if len(laps) != side.count:
+        raise RuntimeError(f"{side.what}: {len(laps)} of {side.count} units came to their end: its work is not whole")
+    return sum(laps)

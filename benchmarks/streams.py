@@ -132,10 +132,15 @@ def _levels(book: dict[Side, dict[int, int]], side: Side) -> tuple[Level, ...]:
 
 
 def _stream(source: str, market: Market, events: Sequence[TapeEvent]) -> Stream:
-    return Stream(source, market, tuple(events), tuple(_encode(_frame(market, event)) for event in events))
+    return Stream(source, market, tuple(events), tuple(frame_of(market, event) for event in events))
 
 
-def _frame(market: Market, event: TapeEvent) -> dict[str, Any]:
+def frame_of(market: Market, event: TapeEvent) -> bytes:
+    """The message in which the venue would send it."""
+    return _encode(_form(market, event))
+
+
+def _form(market: Market, event: TapeEvent) -> dict[str, Any]:
     head = {"market": market.id, "timestamp": str(event.at // 1_000_000)}
     match event:
         case BookSnapshot():
