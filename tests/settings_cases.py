@@ -1,4 +1,4 @@
-"""Every setting with another value than its default, and its name in the environment."""
+"""Every setting that can change alone, with another value than its default, and its name in the environment."""
 
 OTHER: dict[str, str] = {
     "stakes.bet_percent": "2.5",
@@ -33,6 +33,7 @@ OTHER: dict[str, str] = {
     "strategy.tilted_prior.max_price": "0.8",
     "strategy.tilted_prior.every_seconds": "2.5",
     "strategy.tilted_prior.depth_levels": "3",
+    "venue.heartbeat": "false",
     "simulation.starting_cash_usd": "77",
     "simulation.order_latency_ms": "[1, 2.5]",
     "simulation.answer_latency_ms": "[3, 4]",
@@ -40,7 +41,7 @@ OTHER: dict[str, str] = {
     "simulation.taker_hold_ms": "8",
     "simulation.resolve_after_seconds": "9",
 }
-"""Every setting, with a value that is not its default."""
+"""By name, as it is written in a file."""
 
 
 def variable(name: str) -> str:

@@ -47,6 +47,20 @@ class Life(Struct, frozen=True):
             time.sleep(0.002)
         return self.process.poll() is None
 
+    def accepted(self, nth: int) -> str:
+        """The id of the nth order that the exchange took, as soon as it has written that down."""
+        give_up = stopwatch() + PATIENCE
+        log, found = self.folder / "exchange.jsonl", list[bytes]()
+        while stopwatch() < give_up:
+            assert self.process.poll() is None, self.process.communicate()
+            found = (
+                [line for line in log.read_bytes().splitlines() if b'"OrderAccepted"' in line] if log.exists() else []
+            )
+            if len(found) >= nth:
+                return str(json.loads(found[nth - 1])["did"]["order"])
+            time.sleep(0.001)
+        raise AssertionError(f"{len(found)} of {nth} orders after {PATIENCE} s")
+
     def end(self) -> tuple[int, str, str]:
         out, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, out, err
@@ -93,6 +107,24 @@ def _state(process: int) -> str:
         return "Z"
 
 
+def intents(folder: Path) -> set[str]:
+    """The venue ids of all intents in the ledger."""
+    return {row[0] for row in _rows(folder, "SELECT venue_order FROM orders")}
+
+
+def states(folder: Path) -> dict[str, str]:
+    """The state of each order by its venue id."""
+    return dict(_rows(folder, "SELECT o.venue_order, s.state FROM orders o JOIN order_states s ON s.order_id = o.id"))
+
+
+def _rows(folder: Path, question: str) -> list[Any]:
+    connection = sqlite3.connect(f"file:{folder / 'ledger.sqlite'}?mode=ro", uri=True)
+    try:
+        return connection.execute(question).fetchall()
+    finally:
+        connection.close()
+
+
 class Kept(Struct, frozen=True):
     """What a run left: the ledger's rows by plain SQL, and the exchange's truth."""
 
@@ -104,8 +136,6 @@ class Kept(Struct, frozen=True):
 def kept(folder: Path) -> Kept:
     truth = last_truth(folder / "exchange.jsonl")
     assert truth is not None
-    with sqlite3.connect(f"file:{folder / 'ledger.sqlite'}?mode=ro", uri=True) as rows:
-        orders = rows.execute("SELECT * FROM orders ORDER BY id").fetchall()
-        fills = rows.execute("SELECT * FROM fills ORDER BY trade, order_id").fetchall()
-    rows.close()
+    orders = _rows(folder, "SELECT * FROM orders ORDER BY id")
+    fills = _rows(folder, "SELECT * FROM fills ORDER BY trade, order_id")
     return Kept(orders, fills, truth)

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from polystra.app.world import TRADER
-from tests.edge.demo_cases import Kept, Life, demo, kept, kill, wait_for_end
+from tests.edge.demo_cases import Kept, Life, demo, intents, kept, kill, states, wait_for_end
 
 WINDOWS = ("--windows", "3")
 OUR_OWN = slice(3, None)
@@ -82,6 +82,33 @@ def test_a_demo_that_is_killed_again_and_again_comes_to_a_whole_end(
         _ended(life)
     assert killed == KILLS_OF_ONE_RUN
     _nothing_is_doubled_or_lost(kept(folder))
+
+
+@pytest.fixture
+def exchange_truth() -> Callable[[Path], Kept]:
+    """What the exchange of a run that has ended really has, beside the ledger."""
+    return kept
+
+
+@pytest.mark.spec("L1.A3")
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_an_order_is_known_after_a_kill_right_after_it_was_accepted(
+    exchange_truth: Callable[[Path], Kept], nth: int, tmp_path: Path
+) -> None:
+    """The moment is that at which the exchange writes down that it took the order: no answer has left yet."""
+    folder = tmp_path / "run"
+    with demo(folder, *WINDOWS) as life:
+        order = life.accepted(nth)
+        kill(life.process.pid)
+        exchange = life.exchange
+    wait_for_end(exchange)
+    assert order in intents(folder)
+    with demo(folder, "--resume") as life:
+        _ended(life)
+    left = exchange_truth(folder)
+    _nothing_is_doubled_or_lost(left)
+    assert [row[3] for row in left.orders].count(order) == 1
+    assert states(folder)[order] in ("FILLED", "CANCELLED", "EXPIRED")
 
 
 def test_a_demo_killed_before_it_traded_can_be_gone_on_with(tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -13,8 +16,13 @@ from typing import Any
 import pytest
 import typer.main
 
+from polystra.app.demo import DemoOptions, run_demo
+from polystra.app.run_plan import plan_of
+from polystra.app.session import EXCHANGE_LOG
+from polystra.app.settings import demo_settings
 from polystra.cli.main import app
 from polystra.core.strategy import Strategy
+from polystra.edge.store.journal import Seen, read_journal
 from tools import events_doc, lifecycle_doc, readme_doc, settings_doc
 
 ROOT = Path(__file__).parents[2]
@@ -125,6 +133,28 @@ def test_the_tour_tells_of_the_order_that_the_readme_shows() -> None:
         "09:15:54  BTC 15m 09:00  settled",
     ):
         assert line in shown, f"docs/tour.md tells of {line!r}, which does not happen any more"
+
+
+def test_the_moments_of_the_tour_are_those_of_the_run(tmp_path: Path) -> None:
+    """To the millisecond: of the events as the engine and the exchange had them, and of the books by the venue."""
+    run_demo(DemoOptions(plan=plan_of(demo_settings({}), seed=1, windows=1, in_process=True), folder=tmp_path))
+    told = re.findall(r"\b\d\d:\d\d:\d\d\.\d{3}\b", (ROOT / "docs" / "tour.md").read_text(encoding="utf-8"))
+    assert len(set(told)) > 8
+    assert set(told) <= {_milliseconds(at) for at in _moments(tmp_path)}
+
+
+def _moments(folder: Path) -> Iterator[int]:
+    with read_journal(folder / "journal-0001.plj") as journal:
+        for record in journal:
+            if isinstance(record, Seen):
+                yield record.event.at
+                yield getattr(record.event, "venue_at", None) or record.event.at
+    for line in (folder / EXCHANGE_LOG).read_bytes().splitlines():
+        yield json.loads(line)["at"]
+
+
+def _milliseconds(at: int) -> str:
+    return f"{datetime.fromtimestamp(at // 10**9, UTC):%H:%M:%S}.{at % 10**9 // 10**6:03}"
 
 
 def test_every_command_is_in_the_readme() -> None:

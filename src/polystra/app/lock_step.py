@@ -48,6 +48,7 @@ class LockStep:
         self._timers: list[tuple[Instant, int, asyncio.Future[None]]] = []
         self._timed = 0
         self._moving: asyncio.Event | None = None
+        self._restless = True
         self.late = 0
         self.busy: Callable[[], bool] = lambda: False
 
@@ -62,7 +63,9 @@ class LockStep:
 
     async def wait(self, alarm: Instant | None) -> bool:
         """Lets one thing happen; false when the world has come to rest. Raises `ExchangeGone`."""
-        await _settle()
+        if self._restless:
+            self._restless = False
+            await _settle()
         if self.busy():
             return True
         timer = self._next_timer()
@@ -92,7 +95,13 @@ class LockStep:
             raise ExchangeGone(f"the exchange went away at {self._now} ns of its time{reason}")
         return msgspec.json.decode(message.data, type=Step)
 
+    def stir(self) -> None:
+        """Something was set off that runs by itself: let it come to its next wait before the next report."""
+        self._restless = True
+
     async def _deliver(self, step: Step) -> None:
+        """A frame is heard at once; all else wakes somebody."""
+        self._restless = not step.frames or step.closed
         if step.answer is not None and step.answer in self._awaited:
             real, released = self._awaited.pop(step.answer)
             await asyncio.wait([real])
@@ -100,6 +109,7 @@ class LockStep:
         if step.stream is not None and step.stream in self._lines:
             await self._lines[step.stream].deliver(step.frames, closed=step.closed)
         while self._timers and self._timers[0][0] <= self._now:
+            self._restless = True
             _resolve(heapq.heappop(self._timers)[2])
 
     def _next_timer(self) -> Instant | None:

@@ -2,7 +2,8 @@
 
 Where the venue goes by the recordings' own time every moment is as recorded. Where it goes by the wall clock the first
 recorded row is where the playback begins, and every later moment of a recording (rows, start, end, close) is moved by
-the same shift and comes `speed` times sooner after it. Names stay as recorded: the number in a slug is the recorded
+the same shift and comes `speed` times sooner after it. At speed 1 that shift is in whole seconds: the catalogue tells
+the start of a window in seconds, and the price to beat is the one stamped with it. Names stay as recorded: the number in a slug is the recorded
 start, the start that the catalogue gives is the moved one. Ended markets close, and resolve where the recording knows
 how.
 """
@@ -19,7 +20,7 @@ from polystra.app.world_rules import WorldRules
 from polystra.core.events import AnyEvent, PricePrinted, TickSizeChanged
 from polystra.core.ids import MarketId
 from polystra.core.markets import Market, PriceSource
-from polystra.core.units import Instant, Nanos
+from polystra.core.units import Instant, Nanos, seconds
 from polystra.edge.tapes.format import Tape, TapeFile
 from polystra.exchange.listings import Listing
 from polystra.exchange.price_feeds import PriceBoard
@@ -49,7 +50,7 @@ class Playback:
         self._tapes = TapePlayer(files)
         self._rules = rules
         self._first = self._tapes.next_at or Instant(0)
-        self._moved_to = begins
+        self._moved_to = _in_whole_seconds(begins, self._first) if speed == 1 else begins
         self._speed = speed
         self._prices = prices or PriceBoard()
         self._prices.moment = self.moment
@@ -124,6 +125,10 @@ class Playback:
         if event.tick.size >= self._venue.book(event.market).tick:
             return []
         return [request, sim.Publish(market=event.market)]
+
+
+def _in_whole_seconds(begins: Instant | None, first: Instant) -> Instant | None:
+    return None if begins is None else Instant(begins - (begins - first) % seconds(1))
 
 
 def listing_of(market: Market) -> Listing:

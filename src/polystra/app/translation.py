@@ -7,14 +7,18 @@ from polystra.app.outbox import OrderNames
 from polystra.core import events as ev
 from polystra.core.fees import FeeSchedule
 from polystra.core.ids import OrderId
-from polystra.core.markets import Market, Payout
+from polystra.core.markets import Market, Payout, PriceSource
 from polystra.core.terms import Liquidity, Side
 from polystra.core.units import MICRO, Instant, Nanos, Shares, Tick, Usd
 from polystra.edge.polymarket.refusals import EXPIRED, cancel_reason_of, refusal_of
 from polystra.edge.polymarket.wire import MILLISECOND, SECOND, Fill, OpenOrder
+from polystra.exchange.price_feeds import Feed, Print
 from polystra.sim import messages as sim
 from polystra.sim.records import Account, Trade
 from polystra.sim.records import OpenOrder as Resting
+
+_HEARD = {Feed.CHAINLINK: PriceSource.CHAINLINK_SPOT, Feed.TWAP_60: PriceSource.CHAINLINK_TWAP_60}
+"""What a trader asks for on the price stream (`edge.polymarket.price_feed`)."""
 
 _NOW = Instant(0)
 """The inbox stamps every event when it arrives."""
@@ -81,6 +85,15 @@ def public_event(output: sim.Public) -> ev.AnyEvent | None:
             return ev.MarketResolved(at=_NOW, market=output.market, payout=Payout(output.up_payout))
         case _:
             return None
+
+
+def price_event(told: Print) -> ev.PricePrinted | None:
+    """What the price stream tells a trader; None for what it does not ask for."""
+    source = _HEARD.get(told.feed)
+    if source is None:
+        return None
+    stamped = _milliseconds(told.at)
+    return ev.PricePrinted(at=_NOW, asset=told.asset, source=source, value=told.value, stamped_at=stamped)
 
 
 def answer_events(output: sim.Answer, names: OrderNames, sides: dict[OrderId, tuple[Side, bool]]) -> list[ev.AnyEvent]:

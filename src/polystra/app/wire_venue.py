@@ -302,6 +302,8 @@ class WireVenue:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
+        if self._client.steps is not None:
+            self._client.steps.stir()
         task.add_done_callback(self._ended)
         return task
 

@@ -19,7 +19,7 @@ from polystra.app.inbox import Inbox, Waiting
 from polystra.app.outbox import OrderNames
 from polystra.app.tape_player import TapePlayer
 from polystra.app.throwaway import seeded_salts, throwaway_wallet
-from polystra.app.translation import answer_events, background, market_facts
+from polystra.app.translation import answer_events, background, market_facts, price_event
 from polystra.app.world_client import WorldClient
 from polystra.app.world_readings import Readings
 from polystra.app.world_rules import WorldRules
@@ -27,13 +27,14 @@ from polystra.app.world_ways import Ways
 from polystra.core import commands as cm
 from polystra.core import events as ev
 from polystra.core.ids import MarketId, OrderId, VenueOrderId
-from polystra.core.markets import Market, Series
+from polystra.core.markets import Market, PriceSource, Series
 from polystra.core.terms import Side
 from polystra.core.units import Instant, Usd, seconds
 from polystra.edge.polymarket.amounts import amounts_of
 from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.ready import Ready
 from polystra.edge.tapes.format import Tape, TapeFile
+from polystra.exchange.price_feeds import PriceBoard, Print
 from polystra.sim import messages as sim
 from polystra.sim.exchange import Exchange
 from polystra.sim.latency import Latency
@@ -60,6 +61,8 @@ class World:
         self._readings = Readings(self._exchange, TRADER)
         self._tapes = TapePlayer(files)
         self._ways = Ways(self._tapes.next_at or Instant(0), Latency(rules.delays, rules.seed))
+        self._prices = PriceBoard()
+        self._prices.listeners.append(self._price)
         self._ends: list[tuple[Instant, int, Tape]] = []
         self._opened = 0
         self._over: set[MarketId] = set()
@@ -237,7 +240,9 @@ class World:
         if getattr(event, "market", None) in self._over:
             return
         request = background(event)
-        if request is None:
+        if isinstance(event, ev.PricePrinted):
+            self._print(event)
+        elif request is None:
             self._tell(event)
         elif isinstance(event, ev.TickSizeChanged):
             if event.tick.size < self._exchange.book(event.market).tick:
@@ -247,10 +252,19 @@ class World:
             self._ask(sim.Publish(market=event.market))
 
     def _tell(self, event: ev.AnyEvent) -> None:
-        """What no exchange is needed for: prices of the underlying, and a record of best prices alone."""
+        """What no exchange is needed for: a record of best prices alone."""
         client = self._client
         if client is not None:
             self._ways.market(self.clock.now(), lambda: client.tell([event]))
+
+    def _print(self, event: ev.PricePrinted) -> None:
+        if event.source is not PriceSource.BINANCE_CANDLE:
+            self._prices.print(event.source, event.asset, event.value, event.stamped_at)
+
+    def _price(self, told: Print) -> None:
+        client, event = self._client, price_event(told)
+        if client is not None and event is not None and event.asset in client.priced:
+            self._ways.prices(self.clock.now(), lambda: client.tell([event]))
 
     # --- requests and outputs
 

@@ -1,7 +1,7 @@
 """What a trader's client does towards a simulated venue by itself, message by message as `app.wire_venue` does it.
 
 It connects, finds the markets of its series, asks for the end of each that is over, reads the account, and passes on
-what the two streams tell. Left out is what tells the trader nothing and changes nothing while all is well: heartbeats,
+what the three streams tell. Left out is what tells the trader nothing and changes nothing while all is well: heartbeats,
 and the question why a stream is silent.
 """
 
@@ -39,7 +39,8 @@ _NOW = Instant(0)
 
 
 class WorldClient:
-    """One life of a client. Mutable. `listening` and `subscribed` are what the venue has heard of it by now."""
+    """One life of a client. Mutable. `listening`, `subscribed` and `priced`, the assets whose prices it asked for, are what
+    the venue has heard of it by now."""
 
     def __init__(
         self, ways: Ways, venue: Readings, *, inbox: Inbox, names: OrderNames, series: Collection[Series]
@@ -58,6 +59,7 @@ class WorldClient:
         self.names = names
         self.listening = False
         self.subscribed: set[MarketId] = set()
+        self.priced: frozenset[str] = frozenset()
 
     @property
     def next_at(self) -> Instant | None:
@@ -82,7 +84,7 @@ class WorldClient:
     # --- start
 
     def connect(self, known: Iterable[Market]) -> None:
-        """Both handshakes leave now, and what opens the streams as soon as they are answered. The known markets need
+        """All handshakes leave now, and what opens the streams as soon as they are answered. The known markets need
         not be found; those of its series are told."""
         for market in known:
             self._know(market)
@@ -99,7 +101,9 @@ class WorldClient:
         self._poll(self._ways.clock.now())
 
     def _heard(self) -> None:
+        """The history with which the price stream begins is left out: nobody listens to it."""
         self.listening = True
+        self.priced = frozenset(one.asset for one in self._series)
 
     # --- markets
 

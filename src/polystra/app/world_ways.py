@@ -24,6 +24,7 @@ class Rank(IntEnum):
     ANSWER = 2
     USER = 3
     MARKET = 4
+    PRICES = 5
 
 
 class VirtualClock:
@@ -90,6 +91,10 @@ class Ways:
     def market(self, sent: Instant, act: Callable[[], object]) -> None:
         """A frame of the market stream."""
         self._put(self._latency.market(sent), Rank.MARKET, act)
+
+    def prices(self, sent: Instant, act: Callable[[], object]) -> None:
+        """A frame of the price stream, which is as late as the market stream."""
+        self._put(self._latency.market(sent), Rank.PRICES, act)
 
     def _put(self, when: Instant, rank: Rank, act: Callable[[], object]) -> None:
         self._count += 1

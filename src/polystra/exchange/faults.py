@@ -13,6 +13,9 @@ class Fault(StrEnum):
     RESET = "reset"
     """The connection breaks before the venue has read the request: nothing happened."""
 
+    REQUEST_LATE = "request-late"
+    """What was asked reaches the venue only after `delay`, whoever has given up waiting meanwhile."""
+
     REPLY_LOST = "reply-lost"
     """The connection breaks after the venue did what was asked: the client cannot tell this from `RESET`."""
 

@@ -65,6 +65,9 @@ def faulty(venue: Venue, faults: Faults, *, spared: str) -> Middleware:
         where = route_of(request)
         if faults.strikes(Fault.RESET, where):
             return Broken()
+        if slow := faults.strikes(Fault.REQUEST_LATE, where):
+            await request.read()
+            await venue.until(Instant(venue.now() + slow.delay))
         response = await handler(request)
         if isinstance(response, web.WebSocketResponse):
             return response

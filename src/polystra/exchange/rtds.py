@@ -17,7 +17,7 @@ from polystra.exchange.replies import Routes
 from polystra.exchange.venue import Venue
 from polystra.exchange.wire import UNREADABLE, Json, encode, number
 
-RTDS = "rtds"
+PRICES = "prices"
 
 _BINANCE = "crypto_prices"
 TOPICS: dict[str, Feed | None] = {
@@ -66,7 +66,7 @@ class RtdsStream:
 
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         self._connected += 1
-        reader = _Reader(Connection(RTDS, request, self._faults), f"{RTDS}-{self._connected}")
+        reader = _Reader(Connection(PRICES, request, self._faults), f"{PRICES}-{self._connected}")
         self._readers[reader] = None
         try:
             return await reader.connection.serve(lambda text: self._hear(reader, text))

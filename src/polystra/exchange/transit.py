@@ -14,7 +14,7 @@ from polystra.core.units import Instant
 from polystra.edge.clock import Clock
 from polystra.exchange.connections import Connection
 from polystra.exchange.lives import Numbered, Said
-from polystra.exchange.streams import USER
+from polystra.exchange.streams import MARKET, USER
 
 
 class Latency(Protocol):
@@ -37,6 +37,7 @@ class Rank(IntEnum):
     ANSWER = 2
     USER = 3
     MARKET = 4
+    PRICES = 5
 
 
 class Answer(Struct, frozen=True, eq=False):
@@ -81,7 +82,8 @@ class Transit:
         if news.connection.name == USER:
             self._add(self._latency.user(now), Rank.USER, news)
         else:
-            self._add(self._latency.market(now), Rank.MARKET, news)
+            rank = Rank.MARKET if news.connection.name == MARKET else Rank.PRICES
+            self._add(self._latency.market(now), rank, news)
 
     def _add(self, when: Instant, rank: Rank, item: Item) -> None:
         self._count += 1

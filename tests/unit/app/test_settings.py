@@ -17,7 +17,8 @@ from polystra.app.settings import (
 )
 from tests.settings_cases import OTHER, variable
 
-ONLY_ONE_VALUE = {"strategy.name"}
+NOT_ALONE = {"strategy.name", "venue.orders_at_stop"}
+"""There is one strategy to name, and orders are kept only where no heart beats."""
 
 
 def said(text: str = "", **environment: str) -> list[str]:
@@ -41,7 +42,7 @@ def test_nothing_said_is_every_default() -> None:
 
 
 def test_every_setting_is_tried_below() -> None:
-    assert leaves(Settings().model_dump()) == set(OTHER) | ONLY_ONE_VALUE
+    assert leaves(Settings().model_dump()) == set(OTHER) | NOT_ALONE
 
 
 @pytest.mark.parametrize("name", OTHER)
@@ -66,6 +67,13 @@ def test_the_environment_stands_above_the_file(tmp_path: Path) -> None:
     assert settings.stakes.max_stake_usd == 9, "the rest of the table stays"
 
 
+def test_settings_that_a_run_has_kept_are_read_from_its_json_file(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(demo_settings({}).model_dump_json())
+    assert load_settings(path, {}) == demo_settings({})
+    assert load_settings(path, {"POLYSTRA__STAKES__BET_PERCENT": "4"}).stakes.bet_percent == 4
+
+
 def test_other_variables_are_none_of_our_business() -> None:
     others = {"PATH": "/bin", "POLYSTRA_RECORDINGS": "here", "polystra__stakes__bet_percent": "9"}
     assert settings_from("", "defaults", others) == Settings()
@@ -88,7 +96,22 @@ def test_settings_cannot_be_changed_once_they_are_read() -> None:
         Settings().stakes.bet_percent = Decimal(50)
 
 
+def test_orders_are_kept_at_a_stop_where_no_heart_beats() -> None:
+    kept = settings_from('[venue]\nheartbeat = false\norders_at_stop = "keep"\n', "my.toml", {})
+    assert [one.name for one in changed_settings(kept)] == ["venue.heartbeat", "venue.orders_at_stop"]
+
+
 # --- mistakes
+
+
+@pytest.mark.parametrize("heartbeat", ["", "heartbeat = true\n"], ids=["by default", "by name"])
+def test_orders_cannot_be_kept_at_a_stop_of_a_heart_that_beats(heartbeat: str) -> None:
+    (line,) = said(f'[venue]\n{heartbeat}orders_at_stop = "keep"\n')
+    assert line.startswith("my.toml line 1: venue = ")
+    assert line.endswith(
+        'orders_at_stop = "keep" with heartbeat = true: the venue cancels all orders about 10 s after the last '
+        "heartbeat; set heartbeat = false to keep them"
+    )
 
 
 def test_an_unknown_name_in_a_file_is_told_with_its_line_and_its_neighbours() -> None:
@@ -104,7 +127,7 @@ def test_an_unknown_name_below_a_table_in_a_table_knows_its_own_neighbours() -> 
 def test_an_unknown_table_is_told_with_the_known_ones() -> None:
     (line,) = said("[stake]\nbet_percent = 3\n")
     assert line == (
-        "my.toml line 1: unknown setting stake; known here: stakes, limits, exits, engine, strategy, simulation"
+        "my.toml line 1: unknown setting stake; known here: stakes, limits, exits, engine, strategy, venue, simulation"
     )
 
 
@@ -160,6 +183,8 @@ def test_the_line_is_found_however_the_table_is_written(text: str, line: int) ->
         ("engine.reading_every_seconds", "0.5"),
         ("strategy.tilted_prior.depth_levels", "0"),
         ("strategy.tilted_prior.momentum_weight", "nan"),
+        ("venue.heartbeat", "5"),
+        ("venue.orders_at_stop", "'sell'"),
         ("simulation.order_latency_ms", "[1]"),
         ("simulation.order_latency_ms", "[1, 2, 3]"),
         ("simulation.order_latency_ms", "[-1, 2]"),
@@ -201,8 +226,24 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 def test_a_text_that_is_no_toml_is_refused_with_its_place() -> None:
     (line,) = said("[stakes\nbet_percent = 3\n")
-    assert line.startswith("my.toml: not TOML: ")
+    assert line.startswith("my.toml: not TOML, or JSON where the name ends in .json: ")
     assert "line 1" in line
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "[stakes]\nbet_percent = 3\n"], ids=["torn", "a list", "TOML"])
+def test_a_json_file_that_holds_no_object_is_refused(text: str) -> None:
+    with pytest.raises(BadSettings, match=r"^my\.json: not TOML, or JSON where the name ends in \.json: "):
+        settings_from(text, "my.json", {})
+
+
+def test_a_setting_of_a_json_file_is_refused_by_name() -> None:
+    with pytest.raises(BadSettings, match=r"^my\.json: stakes\.bet_percent = '300': "):
+        settings_from('{"stakes": {"bet_percent": "300"}}', "my.json", {})
+
+
+def test_json_in_a_file_of_another_name_is_refused() -> None:
+    (line,) = said(Settings().model_dump_json())
+    assert line.startswith("my.toml: not TOML, ")
 
 
 @pytest.mark.parametrize("make", ["missing", "folder", "binary"])

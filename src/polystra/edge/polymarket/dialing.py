@@ -57,7 +57,7 @@ class Ears(Protocol):
 
 class Dialer(Protocol):
     async def dial(self, stream: str, url: str, ears: Ears, headers: Mapping[str, str] | None = None) -> Line:
-        """Raises `CannotConnect`. `stream` says which of the two it is, `market` or `user`."""
+        """Raises `CannotConnect`. `stream` says which it is: `market`, `user` or `prices`."""
         ...
 
 

@@ -1,0 +1,137 @@
+"""A stage like `tests.truth.Stage`, but over the wire: exchange and trader in lock step on loopback, with faults.
+
+Both live on one event loop, so that a test can look at the exchange and turn faults on and off between two steps.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from polystra.app.connection import Place, connected
+from polystra.app.exchange_accounts import OWN
+from polystra.app.exchange_clock import TimeMode
+from polystra.app.session import EXCHANGE_LOG, Trader
+from polystra.app.standing_exchange import Blueprint, Standing, stand
+from polystra.app.throwaway import throwaway_wallet
+from polystra.app.world import World
+from polystra.core.engine import Step
+from polystra.core.events import AnyEvent
+from polystra.core.strategy import Strategy
+from polystra.core.units import Instant, Nanos, seconds
+from polystra.edge.tapes.format import TapeFile
+from polystra.exchange.faults import Fault, Faults, Switch
+from polystra.exchange.lock_step import LockStep
+from polystra.exchange.pace import SteppedClock
+from polystra.exchange.server import serve
+from polystra.sim.latency import Latency
+from polystra.sim.records import Truth
+from tests.truth import Outcomes, Stage
+
+
+class Floor:
+    """The exchange of one run, as a test meddles with it."""
+
+    def __init__(self, standing: Standing, faults: Faults) -> None:
+        self.standing = standing
+        self.faults = faults
+
+    @property
+    def now(self) -> Instant:
+        return self.standing.venue.now()
+
+    def truth(self) -> Truth:
+        return self.standing.venue.current().truth()
+
+    def fail(self, fault: Fault, where: str, *, times: int | None = 1, delay: float = 0) -> None:
+        self.faults.switch_on(Switch(fault=fault, where=where, times=times, delay=Nanos(seconds(delay))))
+
+    def hits(self, fault: Fault) -> int:
+        return self.faults.hits[fault]
+
+
+Meddle = Callable[[Floor, AnyEvent, Step], None]
+
+
+class WireOutcomes(Outcomes):
+    """The same judgement, of the exchange behind the wire."""
+
+    def __init__(self, floor: Floor, folder: Path, steps: list[tuple[AnyEvent, Step]]) -> None:
+        super().__init__(cast(World, floor), folder, steps)
+        self.floor = floor
+
+    def taken(self) -> list[str]:
+        """Every order that the exchange ever accepted, by its own log."""
+        lines = map(json.loads, (self.folder / EXCHANGE_LOG).read_text(encoding="utf-8").splitlines())
+        return [line["did"]["order"] for line in lines if line.get("did", {}).get("type") == "OrderAccepted"]
+
+
+class WireStage(Stage):
+    """Plays recordings against a trader over the wire."""
+
+    def play_on_wire(
+        self,
+        files: Sequence[TapeFile],
+        strategy: Strategy,
+        *,
+        before: Callable[[Floor], None] = lambda floor: None,
+        meddle: Meddle = lambda floor, event, step: None,
+    ) -> WireOutcomes:
+        """One life. `before` is called when nothing has happened yet, `meddle` after every step of the engine."""
+        standing = stand(
+            Blueprint(
+                settings=self.settings,
+                files=files,
+                recordings="",
+                seed=1,
+                mode=TimeMode.LOCK_STEP,
+                speed=1.0,
+                accounts=1,
+                signature_types=OWN,
+                log=self.folder / EXCHANGE_LOG,
+            )
+        )
+        floor = Floor(standing, Faults())
+        before(floor)
+        steps: list[tuple[AnyEvent, Step]] = []
+
+        def tell(event: AnyEvent, step: Step) -> None:
+            steps.append((event, step))
+            meddle(floor, event, step)
+
+        with ExitStack() as stack:
+            stack.callback(standing.log.close)
+            trader = stack.enter_context(Trader(self.folder, self.settings, seed=1, strategy=strategy))
+            asyncio.run(_trade(floor, trader, files, tell))
+        standing.end()
+        return WireOutcomes(floor, self.folder, steps)
+
+
+async def _trade(
+    floor: Floor, trader: Trader, files: Sequence[TapeFile], tell: Callable[[AnyEvent, Step], None]
+) -> None:
+    venue, clock, rules = floor.standing.venue, floor.standing.clock, floor.standing.rules
+    assert isinstance(clock, SteppedClock)
+    latency = Latency(rules.delays, rules.seed)
+    steps = LockStep(venue, clock, latency=latency, world=floor.standing.playback)
+    async with serve(venue, faults=floor.faults, prices=floor.standing.prices, lock_step=steps) as urls:
+        place = Place(
+            clob=urls.clob,
+            market_ws=urls.market_ws,
+            user_ws=urls.user_ws,
+            gamma=urls.gamma,
+            control=urls.control,
+            mode=TimeMode.LOCK_STEP,
+        )
+        async with connected(place, throwaway_wallet(1), seed=1) as far:
+            await trader.trade(far, {file.market.series for file in files}, tell)
+
+
+@pytest.fixture
+def exchange_truth(tmp_path: Path) -> WireStage:
+    """A stage over the wire in an empty folder, whose outcomes are judged by what the exchange really has."""
+    return WireStage(tmp_path)
