@@ -96,8 +96,8 @@ def read_log(path: Path) -> tuple[str, Decimal, dict[str, Any], dict[str, Decima
         asked, did = line.get("asked", {}), line.get("did", {})
         if asked.get("type") == "Deposit":
             account, deposited = asked["account"], deposited + Decimal(asked["amount"]) / 10**6
-        elif asked.get("type") == "Resolve":
-            payouts[asked["market"]] = Decimal(asked["up_payout"]) / 10**6
+        elif did.get("type") == "PublicResolution":
+            payouts[did["market"]] = Decimal(did["up_payout"]) / 10**6
         elif did.get("type") == "TradeUpdated":
             trades[did["trade"]["id"]] = did["trade"]
     return account, deposited, trades, payouts
@@ -181,9 +181,11 @@ def test_interrupted_it_says_what_was_kept_and_leaves_a_run_that_can_be_read(tmp
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert err == f"polystra: interrupted; the run until here is kept in {out}\n"
+    again = f"polystra demo --resume --out {out}"
+    assert err == f"polystra: interrupted; the run until here is kept in {out}, {again} goes on with it\n"
     found = polystra("status", "--json", "--out", out)
-    assert found.json["process"] == "broken off"
+    assert found.json["process"] == "ended"
+    assert found.json["open_orders"] == []
     assert polystra("replay", out / "journal-0001.plj").code == 0
     assert polystra("db", "check", "--out", out).out == "good\n"
 

@@ -141,3 +141,12 @@ def test_a_file_that_is_no_exchange_line_is_refused(tmp_path: Path) -> None:
     told.write_text("{}")
     refused = polystra("run", "--out", tmp_path / "run", *ONE, "--exchange", told)
     assert "give a file with the line that polystra exchange --json prints" in busy(refused)
+
+
+def test_an_exchange_that_moved_its_recordings_to_now_is_refused(tmp_path: Path) -> None:
+    told = tmp_path / "exchange.json"
+    with running("exchange", "--json", *ONE) as process:
+        assert process.stdout is not None
+        told.write_text(process.stdout.readline())
+        refused = polystra("run", "--out", tmp_path / "run", *ONE, "--exchange", told)
+    assert "start it with --recorded-time or --speed max" in busy(refused)

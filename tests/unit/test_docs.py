@@ -129,7 +129,7 @@ def test_the_tour_tells_of_the_order_that_the_readme_shows() -> None:
         "o1 new: entry BUY UP 39 @ 0.64",
         "09:01:04  BTC 15m 09:00  39 UP without an exit: too young",
         "09:02:00  BTC 15m 09:00  o2 new: target SELL UP 39 @ 0.99",
-        "09:02:21  BTC 15m 09:00  stop: UP is bid 0.3,",
+        "09:02:22  BTC 15m 09:00  stop: UP is bid 0.3,",
         "09:15:54  BTC 15m 09:00  settled",
     ):
         assert line in shown, f"docs/tour.md tells of {line!r}, which does not happen any more"
@@ -155,6 +155,17 @@ def _moments(folder: Path) -> Iterator[int]:
 
 def _milliseconds(at: int) -> str:
     return f"{datetime.fromtimestamp(at // 10**9, UTC):%H:%M:%S}.{at % 10**9 // 10**6:03}"
+
+
+def test_every_module_of_the_map_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:3] for line in text.partition("## The map")[2].partition("## ")[0].splitlines()]
+    folder, named = "", list[str]()
+    for where, modules in (row for row in rows if len(row) == 2):
+        folder = "".join(SPAN.findall(where)) or folder
+        named += [f"{folder}/{module}" for module in SPAN.findall(modules)]
+    assert len(named) > 50
+    assert [one for one in named if not ((SOURCE / one).is_dir() or (SOURCE / f"{one}.py").is_file())] == []
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 from polystra.app.words import clock, rounded, signed, window_name
 from polystra.core import notes as nt
 from polystra.core.engine import Step
-from polystra.core.events import AnyEvent
+from polystra.core.events import AnyEvent, LedgerLoaded
 from polystra.core.ids import MarketId, OrderId, show_order
-from polystra.core.markets import Payout
+from polystra.core.markets import Market, Payout
 from polystra.core.terms import Side, TradeStage
 from polystra.core.units import Instant, seconds, show
 
@@ -33,6 +33,8 @@ class Console:
         self._repeats = Repeats()
 
     def tell(self, event: AnyEvent, step: Step) -> None:
+        if isinstance(event, LedgerLoaded):
+            self._names.update({market.id: _name(market) for market in event.markets})
         for note in step.notes:
             self._learn(note)
             if not _is_routine(note):
@@ -40,8 +42,7 @@ class Console:
 
     def _learn(self, note: nt.AnyNote) -> None:
         if isinstance(note, nt.MarketFollowed):
-            market = note.market
-            self._names[market.id] = window_name(market.series.asset, market.start, market.end)
+            self._names[note.market.id] = _name(note.market)
         elif isinstance(note, nt.OrderMoved):
             self._market_of[note.order] = note.market
         elif isinstance(note, nt.MarketSettled):
@@ -230,3 +231,7 @@ LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.ReadingFailed: lambda note: f"the account could not be read, entries wait: {note.why}",
 }
 """One for each kind of note; a test holds it equal to the list of notes."""
+
+
+def _name(market: Market) -> str:
+    return window_name(market.series.asset, market.start, market.end)

@@ -51,7 +51,7 @@ class Changed(Struct, frozen=True):
 
 
 class DemoResult(Struct, frozen=True, kw_only=True):
-    """`seconds` is the whole run, `replayed.engine_seconds` the engine alone."""
+    """`seconds` is the whole run, `replayed.engine_seconds` the engine alone; `interrupted` when a signal ended it."""
 
     report: Report
     replayed: ReplayResult
@@ -60,6 +60,7 @@ class DemoResult(Struct, frozen=True, kw_only=True):
     seed: int
     seconds: float
     changed: tuple[Changed, ...]
+    interrupted: bool = False
 
     @property
     def good(self) -> bool:
@@ -86,10 +87,13 @@ def run_demo(options: DemoOptions, tell: Listener = silent) -> DemoResult:
         keep(folder, recordings)
         keep_plan(folder, plan)
         series = {file.market.series for file in files}
+        interrupted = False
         if plan.in_process:
             _trade_in_process(trader, plan, folder, series, tell)
         else:
-            asyncio.run(trade_embedded(WireRun(trader=trader, plan=plan, folder=folder, series=series, tell=tell)))
+            interrupted = asyncio.run(
+                trade_embedded(WireRun(trader=trader, plan=plan, folder=folder, series=series, tell=tell))
+            )
         with LedgerReader(folder / LEDGER) as ledger:
             report = report_of(ledger, recordings, last_truth(folder / EXCHANGE_LOG))
     return DemoResult(
@@ -100,6 +104,7 @@ def run_demo(options: DemoOptions, tell: Listener = silent) -> DemoResult:
         seed=plan.seed,
         seconds=stopwatch() - begun,
         changed=tuple(changed_settings(settings)),
+        interrupted=interrupted,
     )
 
 

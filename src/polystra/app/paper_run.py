@@ -13,6 +13,7 @@ from msgspec import Struct
 from polystra.app.connection import Place
 from polystra.app.demo import prepare, refuse_others
 from polystra.app.embedded import NoExchange
+from polystra.app.exchange_clock import TimeMode
 from polystra.app.recordings import digest_of, examine, keep
 from polystra.app.run_plan import LOCK_STEP_SPEED, RUN, Plan, keep_plan, kept_plan
 from polystra.app.runtime import Listener, silent
@@ -60,6 +61,11 @@ def attachment(line: Path, number: int) -> Attachment:
         place, accounts = msgspec.json.decode(raw, type=Place), msgspec.json.decode(raw, type=_Told).accounts
     except (OSError, msgspec.DecodeError) as error:
         raise NoExchange(f"{line}: {error}: give a file with the line that polystra exchange --json prints") from None
+    if place.mode == TimeMode.WALL:
+        raise NoExchange(
+            f"{line}: that exchange has moved its recordings to now, so that names and times of its windows differ: "
+            "start it with --recorded-time or --speed max"
+        )
     if not 1 <= number <= len(accounts):
         raise NoExchange(f"account {number}: that exchange told {len(accounts)}, give 1 to {len(accounts)}")
     account = accounts[number - 1]

@@ -12,7 +12,7 @@ from polystra.app.outbox import OrderNames, Outbox, Venue
 from polystra.app.runtime import Listener, run, silent
 from polystra.app.settings import Settings, strategy_digest
 from polystra.app.venue_signer import VenueSigner
-from polystra.core.engine import Engine
+from polystra.core.engine import NOTHING, Engine
 from polystra.core.events import LedgerLoaded
 from polystra.core.ids import MarketId, OrderId
 from polystra.core.markets import Market, Series
@@ -134,6 +134,7 @@ class Trader:
         with Journal(self.journal_path, self._head) as journal:
             loaded = ledger.load(at)
             inbox.put(loaded)
+            tell(loaded, NOTHING)
             far.attach(inbox, names, loaded, series)
             far.start_trader()
             stopping = asyncio.create_task(self._stop(stopped, far, inbox, outbox)) if stopped is not None else None

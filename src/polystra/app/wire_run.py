@@ -41,8 +41,8 @@ class WireRun(Struct, frozen=True, kw_only=True):
     until: Instant | None = None
 
 
-async def trade_embedded(run: WireRun) -> None:
-    """Brings its own exchange, which goes on from its log where there is one.
+async def trade_embedded(run: WireRun) -> bool:
+    """Brings its own exchange, which goes on from its log where there is one. True when a signal ended it.
 
     Raises `NoExchange`, `ExchangeGone`, `VenueUnreachable`.
     """
@@ -55,19 +55,19 @@ async def trade_embedded(run: WireRun) -> None:
     )
     async with _stop_signals() as stopped, embedded(options) as place:
         (run.folder / EXCHANGE).write_bytes(msgspec.json.encode(place))
-        await _trade(run, place, throwaway_wallet(1), stopped)
+        return await _trade(run, place, throwaway_wallet(1), stopped)
 
 
-async def trade_at(run: WireRun, place: Place, wallet: Wallet) -> None:
-    """Trades one wallet at a venue that is there already.
+async def trade_at(run: WireRun, place: Place, wallet: Wallet) -> bool:
+    """Trades one wallet at a venue that is there already. True when a signal ended it.
 
     Raises `ExchangeGone`, `VenueUnreachable`, and `WalletBusy` while another process of this machine trades the wallet.
     """
     async with _stop_signals() as stopped:
-        await _trade(run, place, wallet, stopped)
+        return await _trade(run, place, wallet, stopped)
 
 
-async def _trade(run: WireRun, place: Place, wallet: Wallet, stopped: asyncio.Event) -> None:
+async def _trade(run: WireRun, place: Place, wallet: Wallet, stopped: asyncio.Event) -> bool:
     host = urlsplit(place.clob).netloc
     with WalletLock(wallet.maker, host, lock_folder(os.environ), data=run.folder, at=WallClock().now()):
         heartbeat = run.plan.chosen_settings.venue.heartbeat
@@ -75,12 +75,16 @@ async def _trade(run: WireRun, place: Place, wallet: Wallet, stopped: asyncio.Ev
             ending = asyncio.create_task(_end(far.clock, run.until, stopped))
             try:
                 await run.trader.trade(far, run.series, run.tell, stopped=stopped)
+                return stopped.is_set() and not ending.done()
             finally:
                 ending.cancel()
 
 
 async def _end(clock: Time, moment: Instant | None, stopped: asyncio.Event) -> None:
-    if moment is not None:
+    """Stops the run when its moment has come; without one, never."""
+    if moment is None:
+        await asyncio.Event().wait()
+    else:
         await clock.until(moment)
         stopped.set()
 

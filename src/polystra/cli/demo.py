@@ -10,7 +10,7 @@ import typer
 
 from polystra import __version__
 from polystra.cli.errors import EXCHANGE_GONE, INTERRUPTED, WRONG_RESULT, clearly, say
-from polystra.cli.options import Data, Json, Scenario, SettingsFile, Windows, print_json, tell_unread
+from polystra.cli.options import Data, Json, Scenario, SettingsFile, Windows, found_windows, print_json
 
 if TYPE_CHECKING:
     from polystra.app.demo import DemoOptions, DemoResult
@@ -58,18 +58,21 @@ def demo(
             seed=seed,
             data=None if data is None else str(data),
             scenario=scenario,
-            windows=windows,
+            windows=found_windows(data, scenario, windows),
             in_process=in_process,
         )
-        tell_unread(data, windows)
+    again = "polystra demo --resume" + ("" if out is None else f" --out {out}")
     try:
         result = _play(DemoOptions(plan=plan, folder=folder, resume=resume), progress)
     except KeyboardInterrupt:
         say(f"interrupted; the run until here is kept in {folder}")
         raise typer.Exit(INTERRUPTED) from None
     except ExchangeGone as gone:
-        say(f"{gone}; polystra demo --resume{'' if out is None else f' --out {out}'} goes on with this run")
+        say(f"{gone}; {again} goes on with this run")
         raise typer.Exit(EXCHANGE_GONE) from None
+    if result.interrupted:
+        say(f"interrupted; the run until here is kept in {folder}, {again} goes on with it")
+        raise typer.Exit(INTERRUPTED)
     _show(result, as_json=as_json, kept=out)
     if out is None and result.good:
         shutil.rmtree(folder, ignore_errors=True)

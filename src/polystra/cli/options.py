@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polystra.cli.errors import say
+from polystra.core.errors import PolystraError
 
 if TYPE_CHECKING:
     from polystra.edge.tapes.format import TapeFile
+
+
+class BadChoice(PolystraError):
+    """Options that contradict each other."""
+
 
 Json = Annotated[
     bool,
@@ -32,9 +38,15 @@ Scenario = Annotated[
 ]
 
 
-def tell_unread(data: Path | None, count: int | None) -> None:
-    """Says what of a folder of recordings is not there, or cannot be read. Raises `RecordingError`."""
-    read_recordings(data, count)
+def found_windows(data: Path | None, scenario: str | None, windows: int | None) -> int | None:
+    """How many windows play, None for all; says what of it is not there. Raises `RecordingError`, and `BadChoice` where
+    both recordings and a scenario are asked for."""
+    if scenario is not None:
+        if data is not None:
+            raise BadChoice(f"--data {data} with --scenario {scenario}: give one of them")
+        return windows
+    found = len(read_recordings(data, windows))
+    return None if windows is None else found
 
 
 def read_recordings(data: Path | None, count: int | None) -> "list[TapeFile]":

@@ -7,7 +7,7 @@ import typer
 
 from polystra import __version__
 from polystra.cli.errors import WRONG_RESULT, clearly
-from polystra.cli.options import Data, Scenario, SettingsFile, Windows, tell_unread
+from polystra.cli.options import Data, Scenario, SettingsFile, Windows, found_windows
 
 
 @clearly
@@ -48,10 +48,9 @@ def run(
         seed=seed,
         data=None if data is None else str(data),
         scenario=scenario,
-        windows=windows,
+        windows=found_windows(data, scenario, windows),
         speed=speed,
     )
-    tell_unread(data, windows)
     attached = None if exchange is None else attachment(exchange, account)
     place = "the embedded exchange" if attached is None else attached.place.clob
     print(f"Polystra {__version__}: paper trading at {place}, kept in {out}; Ctrl-C ends it\n", flush=True)
