@@ -129,6 +129,28 @@ def test_what_is_no_price_is_not_printed(source: PriceSource, value: int) -> Non
         PriceBoard().print(source, "BTC", value, START)
 
 
+def test_a_price_that_is_printed_twice_is_told_once() -> None:
+    """As by two recordings that overlap, one of which may be a little behind."""
+    board = PriceBoard()
+    told = heard(board)
+    for second in range(5):
+        board.print(SPOT, "BTC", (100 + second) * USD, stamp(second))
+        for again in (second, max(second - 2, 0)):
+            board.print(SPOT, "BTC", (100 + again) * USD, stamp(again))
+    assert [(one.value, one.at) for one in told] == [((100 + second) * USD, stamp(second)) for second in range(5)]
+
+
+def test_another_value_stamp_asset_or_feed_is_no_repetition() -> None:
+    board = PriceBoard()
+    told = heard(board)
+    board.print(SPOT, "BTC", 100 * USD, stamp(0))
+    board.print(SPOT, "BTC", 101 * USD, stamp(0))
+    board.print(SPOT, "BTC", 100 * USD, stamp(1))
+    board.print(SPOT, "ETH", 100 * USD, stamp(0))
+    board.print(PriceSource.BINANCE_SPOT, "BTC", 100 * USD, stamp(0))
+    assert len(told) == 5
+
+
 def test_stamps_are_shown_in_the_venues_time() -> None:
     board = PriceBoard()
     board.moment = lambda stamped: Instant(stamped + 7)

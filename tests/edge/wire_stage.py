@@ -124,6 +124,7 @@ async def _trade(
             market_ws=urls.market_ws,
             user_ws=urls.user_ws,
             gamma=urls.gamma,
+            prices=urls.prices,
             control=urls.control,
             mode=TimeMode.LOCK_STEP,
         )

@@ -1,7 +1,7 @@
 """Connects a trader to a venue over its wire, by the time that this venue keeps."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import TypeVar
 
 import aiohttp
@@ -19,6 +19,7 @@ from polystra.edge.polymarket.auth import Credentials
 from polystra.edge.polymarket.catalogue import Catalogue
 from polystra.edge.polymarket.dialing import Dialer, SocketDialer
 from polystra.edge.polymarket.market_feed import MarketFeed
+from polystra.edge.polymarket.price_feed import PriceFeed
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, api_credentials
 from polystra.edge.polymarket.public import PublicReadings
 from polystra.edge.polymarket.rest import Asking, open_rest
@@ -46,12 +47,14 @@ class ClockFacts(Struct, frozen=True):
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """Where a venue is and how its time goes: `mode` is `wall`, `recorded` or `lock-step`."""
+    """Where a venue is and how its time goes: `mode` is `wall`, `recorded` or `lock-step`. Without `prices` nobody
+    tells what settles its markets."""
 
     clob: str
     market_ws: str
     user_ws: str
     gamma: str
+    prices: str = ""
     control: str = ""
     mode: str = "wall"
     clock: ClockFacts | None = None
@@ -88,6 +91,9 @@ async def connected(place: Place, wallet: Wallet, *, seed: int, heartbeat: bool 
                 names=names.ours,
             )
 
+        def price_feed(put: Tell, assets: Collection[str]) -> PriceFeed:
+            return PriceFeed(dialer, place.prices, time=clock, put=put, assets=assets)
+
         far = WireVenue(
             Client(
                 wallet=wallet,
@@ -102,6 +108,7 @@ async def connected(place: Place, wallet: Wallet, *, seed: int, heartbeat: bool 
                 public=public,
                 market_feed=market_feed,
                 user_feed=user_feed,
+                price_feed=price_feed if place.prices else None,
             )
         )
         try:

@@ -2,10 +2,10 @@
 
 Where the venue goes by the recordings' own time every moment is as recorded. Where it goes by the wall clock the first
 recorded row is where the playback begins, and every later moment of a recording (rows, start, end, close) is moved by
-the same shift and comes `speed` times sooner after it. At speed 1 that shift is in whole seconds: the catalogue tells
-the start of a window in seconds, and the price to beat is the one stamped with it. Names stay as recorded: the number in a slug is the recorded
-start, the start that the catalogue gives is the moved one. Ended markets close, and resolve where the recording knows
-how.
+the same shift and comes `speed` times sooner after it. At speed 1 the shift is in whole seconds: the catalogue tells
+the start of a window in seconds, and its price to beat is the one stamped with that. Names stay as recorded: the number
+in a slug is the recorded start, the start that the catalogue gives is the moved one. Ended markets close, and resolve
+where the recording knows how.
 """
 
 import heapq
@@ -26,6 +26,13 @@ from polystra.exchange.listings import Listing
 from polystra.exchange.price_feeds import PriceBoard
 from polystra.exchange.venue import Venue
 from polystra.sim import messages as sim
+
+_RESOLUTION_SOURCES = {
+    PriceSource.CHAINLINK_TWAP_60: "https://data.chain.link/streams/{asset}-usd-twap-60s",
+    PriceSource.BINANCE_CANDLE: "https://www.binance.com/en/trade/{ASSET}_USDT",
+}
+"""What the catalogue says that a market settles by. The address of Chainlink's spot price is left out: of a window
+that is moved to now it would mean the average."""
 
 
 class Playback:
@@ -140,6 +147,14 @@ def listing_of(market: Market) -> Listing:
         slug=market.slug,
         question=f"{asset} Up or Down: {window} UTC of {day(market.start)}, recorded",
         generation=market.generation,
+        resolution_source=_resolution_source(market),
     )
     _ = listing.contract
     return listing
+
+
+def _resolution_source(market: Market) -> str:
+    """Empty where nobody knows it."""
+    asset = market.series.asset
+    form = "" if market.settlement is None else _RESOLUTION_SOURCES.get(market.settlement, "")
+    return form.format(asset=asset.lower(), ASSET=asset)

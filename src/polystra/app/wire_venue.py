@@ -25,6 +25,7 @@ from polystra.edge.polymarket.answer_wire import HeartbeatId
 from polystra.edge.polymarket.catalogue import Catalogue
 from polystra.edge.polymarket.market_feed import MarketFeed
 from polystra.edge.polymarket.market_wire import MarketState
+from polystra.edge.polymarket.price_feed import PriceFeed
 from polystra.edge.polymarket.private_rest import ReadingFailed
 from polystra.edge.polymarket.public import PublicReadings
 from polystra.edge.polymarket.slugs import expected_slugs, series_of
@@ -53,7 +54,8 @@ Tell: TypeAlias = Callable[[ev.AnyEvent], None]
 
 class Client(Struct, frozen=True, kw_only=True):
     """The parts of the venue client that a trader uses. `opening_cash` is what the account shows before it trades for
-    the first time, `salt` makes each order another one; `steps` are there where time goes in lock step."""
+    the first time, `salt` makes each order another one; `steps` are there where time goes in lock step, `price_feed`
+    where the venue tells prices."""
 
     wallet: Wallet
     clock: Time
@@ -67,6 +69,7 @@ class Client(Struct, frozen=True, kw_only=True):
     public: PublicReadings
     market_feed: Callable[[Tell, Callable[[str], None]], MarketFeed]
     user_feed: Callable[[Tell, OrderNames], UserFeed]
+    price_feed: Callable[[Tell, Collection[str]], PriceFeed] | None
 
 
 class WireVenue:
@@ -106,15 +109,19 @@ class WireVenue:
             self._client.steps.busy = lambda: inbox.waiting
         self._market_feed = self._client.market_feed(self._put, self._hear_of)
         self._user_feed = self._client.user_feed(self._put, names)
+        self._price_feed = self._prices()
         for market in loaded.markets:
             self._know(market)
             if market.series in self._series:
                 inbox.put(ev.MarketListed(at=Instant(0), market=market))
 
     def start_trader(self) -> None:
-        """Connect, read the account, then say `Started`."""
+        """Connect, read the account, then say `Started`. Prices are not waited for: without them less is traded, but
+        what is held is looked after."""
         self._spawn(self._market_feed.run())
         self._spawn(self._user_feed.run())
+        if self._price_feed is not None:
+            self._spawn(self._price_feed.run())
         self._spawn(self._start())
 
     def send(self, ready: Ready) -> None:
@@ -296,6 +303,10 @@ class WireVenue:
         if isinstance(event, ev.MarketResolved) and event.market in self._watches:
             self._watches.pop(event.market).cancel()
         self._inbox.put(event)
+
+    def _prices(self) -> PriceFeed | None:
+        build = self._client.price_feed
+        return None if build is None else build(self._put, {series.asset for series in self._series})
 
     # --- tasks
 

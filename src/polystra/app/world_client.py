@@ -1,8 +1,8 @@
 """What a trader's client does towards a simulated venue by itself, message by message as `app.wire_venue` does it.
 
 It connects, finds the markets of its series, asks for the end of each that is over, reads the account, and passes on
-what the three streams tell. Left out is what tells the trader nothing and changes nothing while all is well: heartbeats,
-and the question why a stream is silent.
+what the three streams tell. Left out is what tells the trader nothing and changes nothing while all is well:
+heartbeats, and the question why a stream is silent.
 """
 
 import heapq
@@ -39,8 +39,8 @@ _NOW = Instant(0)
 
 
 class WorldClient:
-    """One life of a client. Mutable. `listening`, `subscribed` and `priced`, the assets whose prices it asked for, are what
-    the venue has heard of it by now."""
+    """One life of a client. Mutable. `listening`, `subscribed` and `priced`, the assets whose prices it asked for, are
+    what the venue has heard of it by now."""
 
     def __init__(
         self, ways: Ways, venue: Readings, *, inbox: Inbox, names: OrderNames, series: Collection[Series]

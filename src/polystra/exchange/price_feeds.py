@@ -1,10 +1,10 @@
 """Prices of the underlying as the venue's feeds tell them, and the averages that markets settle by (`PROTOCOL.md` G).
 
-Whoever plays the world says what it knows with `PriceBoard.print`; what is said twice, as by recordings that overlap, is
-told once. An average that nobody says is computed from the
-Chainlink spot price. The rule is measured, on 1,427 recorded values: the average stamped with a second is the mean of
-one spot price for each of the 60 seconds that end 3 seconds before it, a second without a price having the one before.
-That is within 0.04 to 0.09 USD in the median; any other lag is off by 0.3 USD or more.
+Whoever plays the world says what it knows with `PriceBoard.print`; what is said twice, as by recordings that overlap,
+is told once. An average that nobody says is computed from the Chainlink spot price. The rule is measured, on 1,427
+recorded values: the average stamped with a second is the mean of one spot price for each of the 60 seconds that end 3
+seconds before it, a second without a price having the one before. That is within 0.04 to 0.09 USD in the median; any
+other lag is off by 0.3 USD or more.
 """
 
 from collections import deque

@@ -9,14 +9,14 @@ import pytest
 from msgspec.structs import replace
 
 from polystra.app.exchange_host import HostOptions, HostUnusable, refuse_untradable
-from polystra.app.playback import Playback
+from polystra.app.playback import Playback, listing_of
 from polystra.app.settings import Settings
 from polystra.app.world_rules import world_rules
 from polystra.core.events import PricePrinted, TickSizeChanged
 from polystra.core.ids import MarketId
 from polystra.core.markets import Generation, PriceSource
 from polystra.core.units import Instant, Tick, price, seconds
-from polystra.edge.tapes.format import RecordingError, TapeFile
+from polystra.edge.tapes.format import RecordingError, TapeEvent, TapeFile
 from polystra.exchange.inputs import Input
 from polystra.exchange.inputs import Played as InputPlayed
 from polystra.exchange.members import Members
@@ -25,6 +25,7 @@ from polystra.exchange.price_feeds import Feed, PriceBoard
 from polystra.exchange.venue import Venue
 from polystra.sim import messages as sim
 from polystra.sim.rules import Rules
+from tests.price_cases import price_row
 from tests.truth import after, book, tape_file, window
 
 NOW = Instant(seconds(2_000_000_000))
@@ -172,6 +173,35 @@ def test_prices_of_the_underlying_go_to_the_board_at_their_moved_moment() -> Non
         played.step()
     (told,) = played.prices.recent(Feed.CHAINLINK, "BTC")
     assert (told.value, told.at) == (64_000 * 10**6, NOW + seconds(0.5))
+
+
+def test_at_the_speed_of_life_a_window_starts_at_a_whole_second_as_its_price_to_beat_is_stamped() -> None:
+    """The catalogue tells starts in seconds, so a window moved by half a second would have no price to beat."""
+    now = Instant(NOW + seconds(0.6))
+    venue = Venue(rules=Rules(), rng=Random(1), clock=SteppedClock(now), members=Members("1"))
+    board = PriceBoard()
+    rows: list[TapeEvent] = [book(MARKET, -1.25, "0.50x1", "0.52x1"), price_row(2, 64_000, stamp=MARKET.start)]
+    playback = Playback(venue, [tape_file(MARKET, rows)], RULES, begins=now, prices=board)
+    for _ in range(3):
+        playback.step()
+    listing = venue.listings[MARKET.id]
+    assert listing.facts.start % 10**9 == 0
+    assert [one.at for one in board.recent(Feed.TWAP_60, "BTC")] == [listing.facts.start]
+    assert NOW - seconds(0.25) == playback.begins
+    assert Playback(venue, [tape_file(MARKET, rows)], RULES, begins=playback.begins).begins == playback.begins
+
+
+@pytest.mark.parametrize(
+    ("settlement", "source"),
+    [
+        (PriceSource.CHAINLINK_TWAP_60, "https://data.chain.link/streams/btc-usd-twap-60s"),
+        (PriceSource.BINANCE_CANDLE, "https://www.binance.com/en/trade/BTC_USDT"),
+        (PriceSource.CHAINLINK_SPOT, ""),
+        (None, ""),
+    ],
+)
+def test_the_catalogue_says_what_a_recorded_market_settles_by(settlement: PriceSource | None, source: str) -> None:
+    assert listing_of(replace(MARKET, settlement=settlement)).resolution_source == source
 
 
 def test_a_recording_whose_ids_nobody_could_sign_for_is_refused_by_name() -> None:

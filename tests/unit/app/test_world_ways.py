@@ -42,8 +42,20 @@ def test_each_way_has_its_own_delay_and_an_answer_leaves_when_the_question_has_c
     assert road.come() == [(1, ["order"]), (1, ["question"]), (3, ["cash"]), (3, ["fill"]), (4, ["book"])]
 
 
+def test_a_price_is_as_late_as_a_book_of_the_same_moment() -> None:
+    ways = Ways(Instant(0), Latency(Delays(), 1))
+    for moment in range(0, 10**10, 10**8):
+        ways.prices(Instant(moment), lambda: None)
+        price = ways.next_due
+        ways.arrive()
+        ways.market(Instant(moment), lambda: None)
+        assert ways.next_due == price
+        ways.arrive()
+
+
 def test_what_arrives_at_one_moment_comes_by_rank_and_then_as_it_left() -> None:
     road = Road()
+    road.ways.prices(Instant(0), lambda: road.say("price"))
     road.ways.market(Instant(0), lambda: road.say("book"))
     road.ways.user(Instant(0), lambda: road.say("fill"))
     road.ways.answer(Instant(0), lambda: road.say("answer"))
@@ -51,7 +63,7 @@ def test_what_arrives_at_one_moment_comes_by_rank_and_then_as_it_left() -> None:
     road.ways.request(lambda: road.say("third"))
     road.ways.subscribe(lambda: road.say("first"))
     named = [name for _, names in road.come() for name in names]
-    assert named == ["first", "second", "third", "answer", "fill", "book"]
+    assert named == ["first", "second", "third", "answer", "fill", "book", "price"]
 
 
 def test_what_one_stream_says_at_one_moment_comes_together_and_no_two_requests_do() -> None:
@@ -61,12 +73,14 @@ def test_what_one_stream_says_at_one_moment_comes_together_and_no_two_requests_d
         road.ways.request(partial(road.say, f"request {name}"))
         road.ways.user(Instant(0), partial(road.say, f"user {name}"))
         road.ways.market(Instant(0), partial(road.say, f"market {name}"))
+        road.ways.prices(Instant(0), partial(road.say, f"price {name}"))
     road.ways.market(Instant(seconds(1)), lambda: road.say("market later"))
     assert road.come() == [
         (0, ["request one"]),
         (0, ["request two"]),
         (0, ["user one", "user two"]),
         (0, ["market one", "market two"]),
+        (0, ["price one", "price two"]),
         (1, ["market later"]),
     ]
 

@@ -1,4 +1,4 @@
-"""The network under the two streams, as a parameter; and the real one, a WebSocket that is kept awake.
+"""The network under the streams, as a parameter; and the real one, a WebSocket that is kept awake.
 
 The venue's keep-alive is no control frame but text: PING every 10 s, answered by PONG (`PROTOCOL.md` C.1). A PONG
 proves only that the connection is there, never that news still comes through it.

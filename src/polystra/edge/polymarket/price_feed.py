@@ -34,7 +34,7 @@ _WINDOW = 60
 _DIGITS = 10**12
 """Units of `full_accuracy_value`, which has 18 decimals, in a millionth."""
 
-_TOP = 10**12 * MICRO
+_TOP = 10**12
 _APART = 1_000
 """The part of a price by which its two forms may differ at most; more, and one has other units than we know."""
 
@@ -136,11 +136,9 @@ def _value(price: "_Price") -> int:
 
 
 def _rounded(value: Decimal) -> int:
-    if not value.is_finite() or not 0 < value * MICRO < _TOP:
-        raise Unreadable(f"value {value}: it takes a price above 0 and below {_TOP // MICRO}")
-    millionths = int((value * MICRO).to_integral_value())
+    millionths = int((value * MICRO).to_integral_value()) if value.is_finite() and 0 < value < _TOP else 0
     if not millionths:
-        raise Unreadable(f"value {value}: it takes a millionth of a USD at least")
+        raise Unreadable(f"value {value}: it takes a price of a millionth of a USD or more, below {_TOP}")
     return millionths
 
 
