@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, text
 
 from benchmarks.demo_window import HEAD, new_ledger
 from benchmarks.harness import Benchmark, Effort, Ratio, Side, Work
@@ -106,12 +106,13 @@ def _sides_of(folder: Path, durable: Durability, count: int) -> dict[str, Side]:
         event.listen(engine, "connect", lambda connection, _: _set_up(connection, durable))
         with engine.begin() as first:
             first.exec_driver_sql(_WARM)
+        step_statement, order_statement = text(ROWS[OrderMoved].statement), text(KEEP_INTENT)
 
         def work() -> None:
             for step, order in rows:
                 with engine.begin() as connection:
-                    connection.execute(ROWS[OrderMoved].statement, step)
-                    connection.execute(KEEP_INTENT, order)
+                    connection.execute(step_statement, step)
+                    connection.execute(order_statement, order)
 
         yield work
         engine.dispose()
