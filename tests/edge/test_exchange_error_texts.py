@@ -15,7 +15,7 @@ from polystra.core.terms import OrderTerms, Side, TimeInForce
 from polystra.edge.polymarket.contracts import STANDARD, exchange_at
 from polystra.edge.polymarket.signing import sign_order
 from polystra.edge.polymarket.wallet import SignatureType
-from polystra.exchange.words import INTERNAL, REFUSALS, status_of
+from polystra.exchange.words import status_of
 from polystra.sim import messages as sim
 from polystra.sim.records import Account
 from tests.edge.answer_cases import hits, posted, signed, switch_on
@@ -141,6 +141,16 @@ def once_too_often(trader: Trader) -> Answer:
 
 TOO_POOR = "not enough balance / allowance: the balance is not enough -> balance: 950000000, order amount: 1350000000"
 AMOUNTS = "maker amount supports a max accuracy of {} decimals, taker amount a max of {} decimals"
+NO_ALLOWANCE = "not enough balance / allowance: the allowance is not enough -> allowance: 0, order amount: {amount}"
+ENGINE_FAILED = (
+    "order timed out",
+    "could not insert order",
+    "could not run the execution",
+    "there are no matching orders",
+    "FOK orders are filled or killed",
+    "the trade contains rounding issues",
+    "price discrepancy",
+)
 CLOSE = sim.CloseMarket(market=CONDITION)
 CANCEL_ONLY = "Trading is currently cancel-only. New orders are not accepted, but cancels are allowed."
 
@@ -161,7 +171,7 @@ ROWS: list[tuple[int, str, Act]] = [
     (400, "order {id} crosses the book", engine("order {id} crosses the book")),
     (400, "not enough balance / allowance", engine("not enough balance / allowance")),
     (400, TOO_POOR, order(terms(size="3000"))),
-    (400, REFUSALS[-1], engine(REFUSALS[-1])),
+    (400, NO_ALLOWANCE, engine(NO_ALLOWANCE)),
     (400, "invalid nonce", engine("invalid nonce")),
     (400, "invalid expiration", expired),
     (400, "order canceled in the CTF exchange contract", engine("order canceled in the CTF exchange contract")),
@@ -224,7 +234,7 @@ ROWS: list[tuple[int, str, Act]] = [
     (404, "No orderbook exists for the requested token id", ask("GET", "/book", query="?token_id=123")),
     (404, "market not found", ask("GET", "/clob-markets/0x1")),
     (404, "Order not found", ask("GET", "/data/order/0x1")),
-    *((500, text, engine(text)) for text in INTERNAL),
+    *((500, text, engine(text)) for text in ENGINE_FAILED),
     (425, "service not ready", after(sim.SetMode(mode=sim.Mode.DOWN), then=order(terms()))),
     (503, CANCEL_ONLY, after(sim.SetMode(mode=sim.Mode.CANCEL_ONLY), then=order(terms()))),
     (
@@ -275,6 +285,12 @@ def test_a_429_says_when_to_come_back_and_how_things_stand(trader: Trader) -> No
     status, headers, _ = signed(trader, "DELETE", "/orders", json.dumps(["0x1"] * 121).encode())
     assert status == 429
     assert {"Retry-After", "Poly-RateLimit-Remaining", "Poly-RateLimit-Reset", "Poly-RateLimit-Tier"} <= {*headers}
+
+
+def test_the_control_surface_lists_the_words_that_only_a_fault_says(running: Running) -> None:
+    words = running.control("GET", "/faults")["words"]
+    rows = [text for _, text, act in ROWS if act.__qualname__.startswith("engine.")]
+    assert sorted(words) == sorted(rows)
 
 
 @pytest.mark.parametrize(

@@ -238,10 +238,18 @@ def test_one_ping_is_not_answered(running: Running) -> None:
 
 def test_a_change_tells_wrong_best_prices(running: Running) -> None:
     stream = followed(running)
+    custom = running.stream(
+        running.urls.market_ws, {"assets_ids": [UP], "type": "market", "custom_feature_enabled": True}
+    )
+    custom.hear()
+    running.feed(bid("5"))
+    assert [sizes(stream, 1), custom.hear()["event_type"]] == [["5"], "price_change"]
     switch_on(running, "best-wrong", where="market")
     running.feed(bid("1"), bid("2"))
     told = [stream.hear()["price_changes"][0] for _ in range(2)]
     assert [(one["best_bid"], one["best_ask"]) for one in told] == [("0", "1"), ("0.49", "0.51")]
+    assert custom.hear()["event_type"] == "price_change"
+    assert custom.hear()["event_type"] == "price_change"
     assert hits(running, "best-wrong") == 1
 
 
@@ -304,6 +312,8 @@ def test_all_faults_off_takes_the_mishaps_with_it(running: Running, trader: Trad
     switch_on(running, "reset", times=None)
     assert len(running.control("GET", "/faults")["on"]) == 2
     assert running.control("DELETE", "/faults/reset")["on"][0]["fault"] == "trade-failed"
+    assert running.control("DELETE", "/faults/trade-failed")["on"] == []
+    switch_on(running, "trade-failed", times=None)
     assert running.control("DELETE", "/faults")["on"] == []
     assert bought(running, trader) == ["MATCHED", "MINED", "CONFIRMED"]
 

@@ -5,7 +5,8 @@ GET  /control/time               {"now": ns, "next_due": ns or null}; in lock st
                                  from moving, in words
 POST /control/time               {"to": ns} or {"by": ns}, where time is stepped
 GET  /control/lock-step          a WebSocket, see `steps`, where time is in lock step
-GET  /control/faults             switches that are on, and of every fault its hits and a line of help
+GET  /control/faults             switches that are on, of every fault its hits and a line of help, and
+                                 the words of the venue that `order-refused` knows
 POST /control/faults             {"fault": "reply-lost", "where": "POST /order", "times": 1, "delay": 0}; also "http"
                                  and "text" of an error, and "only": the text of the frames that are meant
 DELETE /control/faults[/{fault}] off; counters stay
@@ -37,6 +38,7 @@ from polystra.exchange.pace import SteppedPace, WallPace
 from polystra.exchange.replies import Refused, Routes, reply
 from polystra.exchange.venue import Venue
 from polystra.exchange.wire import UNREADABLE
+from polystra.exchange.words import WORDS
 from polystra.sim import messages as sim
 
 CONTROL = "/control"
@@ -141,6 +143,7 @@ class Control:
                 "on": [*self._faults.switches(), *mishaps],
                 "hits": {**self._faults.hits, **exchange.mishap_hits()},
                 "help": HELP,
+                "words": WORDS,
             }
         )
 

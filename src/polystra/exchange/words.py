@@ -30,6 +30,9 @@ REFUSALS = (
 so these come up in no other way."""
 
 
+WORDS = (*REFUSALS, *INTERNAL)
+
+
 def status_of(text: str) -> int:
     """The HTTP status that goes with these words."""
     if text in INTERNAL:
