@@ -50,6 +50,7 @@ def test_an_order_that_ended_is_not_found(trader: Trader) -> None:
 
 
 def test_pages_follow_cursors_to_their_end(trader: Trader) -> None:
+    trader.running.control("POST", "/limits", {"tier": "none"})
     for _ in range(7):
         trader.call("POST", "/orders", b"[" + b",".join(trader.body(terms(size="5")) for _ in range(15)) + b"]")
     first = trader.get("/data/orders", "?next_cursor=MA==")

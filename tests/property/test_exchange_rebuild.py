@@ -152,6 +152,7 @@ class Driven:
             "who placed": [venue.key_of(VenueOrderId(f"order {number}")) for number in range(40)],
             "balances": [venue.current().balances(Account(one.wallet)) for one in self.standing.accounts],
             "listings": venue.listings,
+            "mishaps": (venue.current().mishaps(), venue.current().mishap_hits()),
             "ends": (venue.closed_at, venue.payouts, venue.restrictions, venue.changed_at),
             "next": (self.standing.playback.next_due(), venue.next_due()),
         }
@@ -183,6 +184,8 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.builds(lambda who: does("ask", who, lambda one: sim.CancelAll(account=one)), WHO),
     st.builds(lambda who: does("ask", who, lambda one: sim.Beat(account=one)), WHO),
     st.builds(lambda who: does("ask", who, ban), WHO),
+    st.builds(lambda mishap: does("ask", 0, lambda _: sim.SetMishap(mishap=mishap)), st.sampled_from(sim.Mishap)),
+    st.just(does("ask", 0, lambda _: sim.Restart(down=seconds(2), post_only=seconds(3)))),
     st.builds(lambda *arguments: does("make_key", *arguments), WHO, st.integers(0, 2)),
     st.builds(lambda *arguments: does("drop_key", *arguments), WHO, st.integers(0, 2)),
     st.integers(0, 2).map(lambda number: does("open_wallet", number)),

@@ -34,8 +34,22 @@ def step_of(chance: Random, known: list[VenueOrderId], tick: int, now: int) -> m
     """One request: mostly orders near the middle, so that they meet; a background that wanders through them."""
     account = chance.choice(CLIENTS)
     kind = chance.choices(
-        ["order", "cancel", "book", "level", "trade", "split", "merge", "refresh", "cancel all", "mode", "deposit"],
-        [40, 8, 8, 16, 12, 3, 3, 4, 1, 1, 1],
+        [
+            "order",
+            "cancel",
+            "book",
+            "level",
+            "trade",
+            "split",
+            "merge",
+            "refresh",
+            "cancel all",
+            "mode",
+            "deposit",
+            "mishap",
+            "restart",
+        ],
+        [40, 8, 8, 16, 12, 3, 3, 4, 1, 1, 1, 2, 1],
     )[0]
     if kind == "order":
         return order_of(chance, account, known, tick, now)
@@ -57,6 +71,8 @@ def step_of(chance: Random, known: list[VenueOrderId], tick: int, now: int) -> m
         "refresh": m.RefreshBalances(account=account),
         "cancel all": m.CancelAll(account=account),
         "mode": m.SetMode(mode=chance.choice([m.Mode.NORMAL, m.Mode.NORMAL, m.Mode.POST_ONLY])),
+        "mishap": m.SetMishap(mishap=chance.choice(list(m.Mishap)), times=chance.randrange(3)),
+        "restart": m.Restart(down=Nanos(chance.randrange(2) * SECOND), post_only=Nanos(chance.randrange(2) * SECOND)),
         "deposit": m.Deposit(account=account, amount=Usd(chance.randrange(10_000_000))),
     }
     return steps[kind]
@@ -238,7 +254,9 @@ def test_what_an_order_said_last_is_the_sum_of_its_trades(seed: int) -> None:
     outputs: list[m.Output] = []
     for _ in range(120):
         now += pause(chance)
-        outputs += exchange.handle(step_of(chance, known, 10_000, now), Instant(now))
+        step = step_of(chance, known, 10_000, now)
+        if not isinstance(step, m.SetMishap):
+            outputs += exchange.handle(step, Instant(now))
     outputs += exchange.advance(Instant(now + SECOND))
     traded: dict[VenueOrderId, list[int]] = {}
     for trade in exchange.truth().trades:

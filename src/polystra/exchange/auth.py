@@ -1,6 +1,7 @@
 """Who asks (`PROTOCOL.md` D): API keys for L1 signatures, and requests checked by L2 hashes over their raw bytes."""
 
 from aiohttp import web
+from msgspec import Struct
 
 from polystra.core.units import Instant
 from polystra.edge.polymarket import auth
@@ -18,11 +19,21 @@ NO_L2 = "Unauthorized/Invalid api key"
 _SECOND = 1_000_000_000
 
 
+class Place(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the venue believes that its clients are, and whether it serves them there."""
+
+    blocked: bool = False
+    country: str = "IE"
+    region: str = "L"
+
+
 class Gate:
-    """Lets members through."""
+    """Lets members through. Mutable: `place` is told to whoever asks, and stops nobody, as the real one is asked of
+    another host than orders go to."""
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
+        self.place = Place()
 
     async def member(self, request: web.Request) -> Member:
         """Who signed this request; raises `Refused`. The path is signed without its query."""
@@ -66,6 +77,7 @@ class ApiKeys:
             web.get("/auth/api-keys", self.list),
             web.delete("/auth/api-key", self.delete),
             web.get("/auth/ban-status/closed-only", self.closed_only),
+            web.get("/api/geoblock", self.geoblock),
         ]
 
     async def create(self, request: web.Request) -> web.Response:
@@ -93,6 +105,12 @@ class ApiKeys:
         accounts = self._venue.members.accounts(member.owner)
         found = {self._venue.restrictions.get(account, Restriction.NONE) for account in accounts}
         return reply({"closed_only": Restriction.CLOSED_ONLY in found})
+
+    async def geoblock(self, request: web.Request) -> web.Response:
+        place = self._gate.place
+        return reply(
+            {"blocked": place.blocked, "ip": request.remote or "", "country": place.country, "region": place.region}
+        )
 
 
 def _nonce(request: web.Request) -> int:

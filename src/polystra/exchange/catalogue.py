@@ -18,7 +18,8 @@ _SECOND = 1_000_000_000
 
 
 class Entry(Struct, frozen=True, gc=False, kw_only=True):
-    """What the catalogue knows of a market now. `top` is Up's, and may be minutes old."""
+    """What the catalogue knows of a market now. `top` is Up's, and may be minutes old. A `bare` market is there before
+    its tokens are."""
 
     listing: Listing
     top: Top
@@ -26,6 +27,7 @@ class Entry(Struct, frozen=True, gc=False, kw_only=True):
     accepting: bool
     closed_at: Instant | None = None
     up_payout: Usd | None = None
+    bare: bool = False
 
     @property
     def closed(self) -> bool:
@@ -65,7 +67,7 @@ def _event(entry: Entry) -> Json:
 def _market(entry: Entry) -> Json:
     listing, facts = entry.listing, entry.listing.facts
     old = listing.contract.version == "2"
-    tokens = [facts.token(outcome) for outcome in Outcome]
+    tokens = [] if entry.bare else [facts.token(outcome) for outcome in Outcome]
     form: Json = {
         "id": str(listing.number),
         "question": listing.question,

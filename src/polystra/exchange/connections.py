@@ -6,11 +6,12 @@ broken. Its reader sees a reset and reads everything anew, which is better than 
 
 import asyncio
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from polystra.exchange.faults import Fault, Faults
+from polystra.exchange.faults import Fault, Faults, Switch
 from polystra.exchange.frames import PING, PONG
 from polystra.exchange.replies import break_connection
 
@@ -60,6 +61,8 @@ class Connection:
         self._socket = web.WebSocketResponse(compress=False, timeout=_GOODBYE)
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
         self._closing: asyncio.Task[bool] | None = None
+        self._overtaken: list[bytes] = []
+        self._line: list[bytes] | None = None
 
     async def serve(
         self, hear: Callable[[Any], None], kinds: Collection[WSMsgType] = (WSMsgType.TEXT,)
@@ -89,10 +92,42 @@ class Connection:
 
     def put(self, frame: bytes) -> None:
         """News, behind what is waiting."""
-        if self._ended or self._faults.strikes(Fault.STREAM_FROZEN, self.name):
+        if self._faults.calm and not self._overtaken:
+            self._leave(frame)
+        elif not self._ended:
+            self._put_struck(frame)
+
+    def _put_struck(self, frame: bytes) -> None:
+        def strikes(fault: Fault) -> Switch | None:
+            return self._faults.strikes(fault, self.name, frame)
+
+        if strikes(Fault.STREAM_FROZEN) or strikes(Fault.FRAME_LOST):
             return
-        if self._faults.strikes(Fault.STREAM_CLOSED, self.name):
+        if strikes(Fault.STREAM_CLOSED):
             self.close()
+        elif late := strikes(Fault.FRAME_LATE):
+            self._faults.later(late.delay, partial(self._leave, frame))
+        elif strikes(Fault.FRAMES_SWAPPED):
+            self._overtaken.append(frame)
+        else:
+            if self._line is None and (slow := strikes(Fault.STREAM_SLOW)):
+                self._line = []
+                self._faults.later(slow.delay, self._flow)
+            for one in (frame, *([frame] if strikes(Fault.FRAME_TWICE) else []), *self._overtaken):
+                self._leave(one)
+            self._overtaken.clear()
+
+    def _flow(self) -> None:
+        """A slow stream's line moves on, all at once."""
+        line, self._line = self._line or [], None
+        for frame in line:
+            self._leave(frame)
+
+    def _leave(self, frame: bytes) -> None:
+        if self._ended:
+            return
+        if self._line is not None:
+            self._line.append(frame)
         elif self._way is None:
             self.send(frame)
         else:
@@ -125,7 +160,7 @@ class Connection:
         """By the wall clock, on every way; a fault closes only where the exchange's time is the wall's too."""
         if self._way is None and not self._ended and self._faults.strikes(Fault.STREAM_CLOSED, self.name):
             self.close()
-        else:
+        elif self._way is not None or not self._faults.strikes(Fault.PONG_LOST, self.name):
             self.send(PONG.encode())
 
     async def _send_all(self) -> None:

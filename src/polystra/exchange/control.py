@@ -5,14 +5,20 @@ GET  /control/time               {"now": ns, "next_due": ns or null}; in lock st
                                  from moving, in words
 POST /control/time               {"to": ns} or {"by": ns}, where time is stepped
 GET  /control/lock-step          a WebSocket, see `steps`, where time is in lock step
-GET  /control/faults             switches that are on, and hits of every fault
-POST /control/faults             {"fault": "reply-lost", "where": "POST /order", "times": 1, "delay": 0}
+GET  /control/faults             switches that are on, of every fault its hits and a line of help, and
+                                 the words of the venue that `order-refused` knows
+POST /control/faults             {"fault": "reply-lost", "where": "POST /order", "times": 1, "delay": 0}; also "http"
+                                 and "text" of an error, and "only": the text of the frames that are meant
 DELETE /control/faults[/{fault}] off; counters stay
+GET  /control/limits             the tier that signers are in, and whether it is enforced
+POST /control/limits             {"tier": "standard", "enforcement": "enforced"}, one or both; buckets are full again
+POST /control/geoblock           {"blocked": true, "country": "GB", "region": "ENG"}
 POST /control/accounts           {"owner": address, "kind": 0, "wallet": address, "cash": millionths}
 POST /control/world              a Listing, or a request of `sim.messages`, as tagged JSON
 """
 
 import ipaddress
+from http import HTTPStatus
 from typing import NoReturn, TypeAlias, TypeVar
 
 import msgspec
@@ -23,13 +29,16 @@ from msgspec import Struct
 from polystra.core.units import Instant, Nanos, Usd
 from polystra.edge.polymarket.addresses import InvalidAddress, address
 from polystra.edge.polymarket.wallet import SignatureType
-from polystra.exchange.faults import Fault, Faults, Switch
+from polystra.exchange.auth import Gate, Place
+from polystra.exchange.faults import HELP, MISHAPS, Fault, Faults, Switch
+from polystra.exchange.limits import Enforcement, Limits, Tier
 from polystra.exchange.listings import Listing
 from polystra.exchange.lock_step import LockStep
 from polystra.exchange.pace import SteppedPace, WallPace
 from polystra.exchange.replies import Refused, Routes, reply
 from polystra.exchange.venue import Venue
 from polystra.exchange.wire import UNREADABLE
+from polystra.exchange.words import WORDS
 from polystra.sim import messages as sim
 
 CONTROL = "/control"
@@ -38,6 +47,8 @@ Pace: TypeAlias = WallPace | SteppedPace | LockStep
 """What moves the venue's time."""
 
 _T = TypeVar("_T")
+
+_ERRORS = {status.value for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST}
 
 _World: TypeAlias = (
     Listing
@@ -50,6 +61,7 @@ _World: TypeAlias = (
     | sim.Deposit
     | sim.SetMode
     | sim.SetRestriction
+    | sim.Restart
 )
 
 
@@ -65,11 +77,18 @@ class _Opened(Struct, forbid_unknown_fields=True):
     cash: Usd = Usd(0)
 
 
+class _Limited(Struct, forbid_unknown_fields=True):
+    tier: Tier | None = None
+    enforcement: Enforcement | None = None
+
+
 class Control:
-    def __init__(self, venue: Venue, faults: Faults, pace: Pace) -> None:
+    def __init__(self, venue: Venue, *, faults: Faults, pace: Pace, limits: Limits, gate: Gate) -> None:
         self._venue = venue
         self._faults = faults
         self._pace = pace
+        self._limits = limits
+        self._gate = gate
 
     def routes(self) -> Routes:
         return [
@@ -80,6 +99,9 @@ class Control:
             web.post("/faults", self.switch_on),
             web.delete("/faults", self.switch_off),
             web.delete("/faults/{fault}", self.switch_off),
+            web.get("/limits", self.limits),
+            web.post("/limits", self.set_limits),
+            web.post("/geoblock", self.set_geoblock),
             web.post("/accounts", self.open_account),
             web.post("/world", self.world),
         ]
@@ -114,21 +136,54 @@ class Control:
     # --- faults
 
     async def faults(self, _: web.Request) -> web.Response:
-        return reply({"on": self._faults.switches(), "hits": self._faults.hits})
+        exchange = self._venue.current()
+        mishaps = [Switch(fault=Fault(one), times=times) for one, times in exchange.mishaps().items()]
+        return reply(
+            {
+                "on": [*self._faults.switches(), *mishaps],
+                "hits": {**self._faults.hits, **exchange.mishap_hits()},
+                "help": HELP,
+                "words": WORDS,
+            }
+        )
 
     async def switch_on(self, request: web.Request) -> web.Response:
         switch = await _read(request, Switch)
         if switch.delay < 0 or (switch.times is not None and switch.times < 1):
             raise Refused(400, f"delay {switch.delay}, times {switch.times}: 0 or more, and 1 or more or null")
-        self._faults.switch_on(switch)
+        if switch.http not in _ERRORS:
+            raise Refused(400, f"http {switch.http}: give a known status from 400 to 599")
+        if mishap := MISHAPS.get(switch.fault):
+            if switch.where or switch.delay:
+                raise Refused(400, f"fault {switch.fault} has no where and no delay: leave them out")
+            self._venue.feed(sim.SetMishap(mishap=mishap, times=switch.times))
+        else:
+            self._faults.switch_on(switch)
         return await self.faults(request)
 
     async def switch_off(self, request: web.Request) -> web.Response:
         name = request.match_info.get("fault")
         if name is not None and name not in set(Fault):
             raise Refused(404, f"fault {name}: known are {', '.join(Fault)}")
-        self._faults.switch_off(None if name is None else Fault(name))
+        self._faults.switch_off(name)
+        for mishap in self._venue.current().mishaps():
+            if name in (None, mishap):
+                self._venue.feed(sim.SetMishap(mishap=mishap, times=0))
         return await self.faults(request)
+
+    # --- limits and places
+
+    async def limits(self, _: web.Request) -> web.Response:
+        return reply({"tier": self._limits.tier, "enforcement": self._limits.enforcement})
+
+    async def set_limits(self, request: web.Request) -> web.Response:
+        asked = await _read(request, _Limited)
+        self._limits.set_to(asked.tier or self._limits.tier, asked.enforcement or self._limits.enforcement)
+        return await self.limits(request)
+
+    async def set_geoblock(self, request: web.Request) -> web.Response:
+        self._gate.place = await _read(request, Place)
+        return reply(self._gate.place)
 
     # --- accounts and the world
 

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from polystra.core.ids import MarketId
 from polystra.edge.polymarket.addresses import InvalidAddress, address
 from polystra.exchange.catalogue import Entry, event_form, market_form
+from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.listings import Listing
 from polystra.exchange.replies import Refused, Routes, reply
 from polystra.exchange.venue import Venue
@@ -22,8 +24,10 @@ _Form = Callable[[Entry], Json]
 
 
 class Gamma:
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, faults: Faults) -> None:
         self._venue = venue
+        self._faults = faults
+        self._told: dict[MarketId, Entry] = {}
         self._tops: dict[MarketId, tuple[int, Top]] = {}
 
     def routes(self) -> Routes:
@@ -100,6 +104,14 @@ class Gamma:
     # --- what of it
 
     def _entry(self, listing: Listing) -> Entry:
+        """As it is, but for faults. One that was never told before cannot be stale."""
+        told = self._told.get(listing.facts.id)
+        if told is None or not self._faults.strikes(Fault.CATALOGUE_STALE, listing.slug):
+            told = self._told[listing.facts.id] = self._fresh(listing)
+        bare = self._faults.strikes(Fault.TOKENS_MISSING, listing.slug) is not None
+        return replace(told, bare=bare)
+
+    def _fresh(self, listing: Listing) -> Entry:
         venue, facts = self._venue, listing.facts
         book = venue.current().book(facts.id)
         closed_at = venue.closed_at.get(facts.id)

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Outcome, Side
-from polystra.core.units import show
+from polystra.core.units import Shares, mirror, show
+from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.listings import Listing
 from polystra.exchange.replies import Refused, Routes, reply
 from polystra.exchange.venue import Venue
@@ -29,14 +31,19 @@ from polystra.exchange.wire import (
 from polystra.sim.records import Book
 
 MOST_TOKENS = 500
+
+_EDGE = Shares(100_000_000)
+"""Shares at each end of a placeholder."""
+
 NO_BOOK = "No orderbook exists for the requested token id"
 
 _Read = Callable[[Top], str | None]
 
 
 class Markets:
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, faults: Faults) -> None:
         self._venue = venue
+        self._faults = faults
 
     def routes(self) -> Routes:
         return [
@@ -73,16 +80,18 @@ class Markets:
     # --- books
 
     async def book(self, request: web.Request) -> web.Response:
-        return reply(self._book(*self._asked(request)))
+        return reply(self._book(*self._asked(request), "GET /book"))
 
     async def books(self, request: web.Request) -> web.Response:
         """In an order of its own, and without what is not known. Books of one market share their timestamp."""
         tokens = _many(token_list(await request.read()))
         known = sorted(token for token in dict.fromkeys(tokens) if token in self._venue.tokens)
-        return reply([self._book(*self._venue.tokens[token]) for token in known])
+        return reply([self._book(*self._venue.tokens[token], "POST /books") for token in known])
 
-    def _book(self, listing: Listing, outcome: Outcome) -> Json:
+    def _book(self, listing: Listing, outcome: Outcome, where: str) -> Json:
         book = self._state(listing)
+        if self._faults.strikes(Fault.BOOK_PLACEHOLDER, where):
+            book = _placeholder(book)
         return book_of(listing, book, outcome, self._venue.changed_at[listing.facts.id])
 
     def _state(self, listing: Listing) -> Book:
@@ -181,6 +190,12 @@ class Markets:
         if known is None:
             raise Refused(404, unknown)
         return known
+
+
+def _placeholder(book: Book) -> Book:
+    """The nothing that the venue showed for real books (`FAULTS.md` 6): the outermost prices."""
+    low, high = (book.tick, _EDGE), (mirror(book.tick), _EDGE)
+    return replace(book, bids=(low,), asks=(high,))
 
 
 def _many(tokens: list[TokenId] | None) -> list[TokenId]:

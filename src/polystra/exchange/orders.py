@@ -1,6 +1,7 @@
 """Orders in and out (`PROTOCOL.md` B.4, B.5): read, believed if truly signed, then the exchange's to judge."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -14,10 +15,13 @@ from polystra.edge.polymarket.signing import InvalidOrder, order_id
 from polystra.edge.polymarket.verification import Flaw, flaw_of
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.exchange.auth import Gate
+from polystra.exchange.faults import Fault, Faults
+from polystra.exchange.limits import Kind, Limits
 from polystra.exchange.members import Member
 from polystra.exchange.replies import Refused, Routes, reply
 from polystra.exchange.venue import OrderFate, Venue
 from polystra.exchange.wire import UNREADABLE, Json, accepted_form, cancelled_form, refused_in_batch, rejected_form
+from polystra.exchange.words import DELAYED, status_of
 from polystra.sim import messages as sim
 from polystra.sim.records import Account
 
@@ -34,14 +38,18 @@ NO_DEPOSIT_WALLET = "no deposit wallet found for owner"
 
 _T = TypeVar("_T")
 
+_CONDITION = re.compile(r"0x[0-9a-fA-F]{64}")
+
 _SHUT = (425, 503)
 """The venue as a whole, not the order, says no."""
 
 
 class Orders:
-    def __init__(self, venue: Venue, gate: Gate) -> None:
+    def __init__(self, venue: Venue, gate: Gate, *, faults: Faults, limits: Limits) -> None:
         self._venue = venue
         self._gate = gate
+        self._faults = faults
+        self._limits = limits
 
     def routes(self) -> Routes:
         return [
@@ -61,7 +69,8 @@ class Orders:
             sent = read_order_body(await request.read())
         except InvalidOrder as error:
             raise _unreadable(error) from None
-        return _single(await self._venue.place(self._believed(sent, member), member))
+        self._limits.spend(request, member.owner, Kind.ORDERS, 1)
+        return _single(await self._judged(sent, member, "POST /order"))
 
     async def place_many(self, request: web.Request) -> web.Response:
         """All or none is read; then each goes its own way."""
@@ -74,6 +83,7 @@ class Orders:
             raise Refused(400, BAD_PAYLOAD)
         if len(sent) > MOST_ORDERS:
             raise Refused(400, f"Too many orders in payload: {len(sent)}, max allowed: {MOST_ORDERS}")
+        self._limits.spend(request, member.owner, Kind.ORDERS, len(sent))
         fates = await asyncio.gather(*(self._one_of_many(one, member) for one in sent))
         shut = [fate for fate in fates if isinstance(fate, sim.OrderRejected) and fate.http in _SHUT]
         if len(shut) == len(fates):
@@ -82,9 +92,16 @@ class Orders:
 
     async def _one_of_many(self, sent: SentOrder, member: Member) -> OrderFate | Refused:
         try:
-            return await self._venue.place(self._believed(sent, member), member)
+            return await self._judged(sent, member, "POST /orders")
         except Refused as refused:
             return refused
+
+    async def _judged(self, sent: SentOrder, member: Member, where: str) -> OrderFate:
+        order = self._believed(sent, member)
+        if struck := self._faults.strikes(Fault.ORDER_REFUSED, where):
+            text = (struck.text or DELAYED).replace("{id}", order.order).replace("{amount}", str(order.maker_amount))
+            raise Refused(status_of(text), text)
+        return await self._venue.place(order, member)
 
     def _believed(self, sent: SentOrder, member: Member) -> sim.Submit:
         """The order as the exchange takes it; raises `Refused` unless its owner signed it for its market."""
@@ -135,6 +152,7 @@ class Orders:
         asked = _read(await request.read(), _one_id)
         if asked is None or not asked.orderID:
             raise Refused(400, "Invalid orderID")
+        self._limits.spend(request, member.owner, Kind.CANCELS, 1)
         return self._cancel(member, [asked.orderID])
 
     async def cancel_many(self, request: web.Request) -> web.Response:
@@ -142,42 +160,61 @@ class Orders:
         asked = _read(await request.read(), _many_ids)
         if asked is None:
             raise Refused(400, "Invalid payload")
+        if len(asked) > MOST_CANCELS:
+            raise Refused(400, f"Too many orders in payload, max allowed: {MOST_CANCELS}")
+        self._limits.spend(request, member.owner, Kind.CANCELS, len(asked))
         return self._cancel(member, asked)
 
     def _cancel(self, member: Member, orders: Sequence[VenueOrderId]) -> web.Response:
         """An owner's orders may stand in several accounts: each is asked for its own, the first one for all others."""
-        if len(orders) > MOST_CANCELS:
-            raise Refused(400, f"Too many orders in payload, max allowed: {MOST_CANCELS}")
         exchange, (first, *others) = self._venue.current(), self._venue.members.accounts(member.owner)
         places: dict[Account, list[VenueOrderId]] = {first: [], **{account: [] for account in others}}
         for name in dict.fromkeys(orders):
             found = exchange.order(name)
             places[found.account if found and found.account in places else first].append(name)
-        return self._cancelled(
+        gone, missing = self._ask_all(
             [
                 sim.Cancel(account=account, orders=tuple(names))
                 for account, names in places.items()
                 if names or account == first
             ]
         )
+        return reply(cancelled_form(gone, missing))
 
     async def cancel_all(self, request: web.Request) -> web.Response:
         member = await self._gate.member(request)
-        return self._cancelled([sim.CancelAll(account=one) for one in self._venue.members.accounts(member.owner)])
+        return self._swept(
+            request, member, [sim.CancelAll(account=one) for one in self._venue.members.accounts(member.owner)]
+        )
 
     async def cancel_market(self, request: web.Request) -> web.Response:
         member = await self._gate.member(request)
         asked = _read(await request.read(), _market)
         if asked is None:
             raise Refused(400, "Invalid payload")
-        return self._cancelled(
+        if asked.market and not _CONDITION.fullmatch(asked.market):
+            raise Refused(400, "Invalid market")
+        return self._swept(
+            request,
+            member,
             [
                 sim.CancelMarket(account=account, market=asked.market or None, token=asked.asset_id or None)
                 for account in self._venue.members.accounts(member.owner)
-            ]
+            ],
         )
 
-    def _cancelled(self, requests: Sequence[sim.Cancel | sim.CancelAll | sim.CancelMarket]) -> web.Response:
+    def _swept(
+        self, request: web.Request, member: Member, requests: Sequence[sim.CancelAll | sim.CancelMarket]
+    ) -> web.Response:
+        """One now, and one more for each order that is gone: the bucket may be below zero then."""
+        self._limits.spend(request, member.owner, Kind.CANCELS, 1)
+        gone, missing = self._ask_all(requests)
+        self._limits.owe(request, member.owner, Kind.CANCELS, len(gone))
+        return reply(cancelled_form(gone, missing))
+
+    def _ask_all(
+        self, requests: Sequence[sim.Cancel | sim.CancelAll | sim.CancelMarket]
+    ) -> tuple[list[VenueOrderId], list[tuple[VenueOrderId, str]]]:
         gone: list[VenueOrderId] = []
         missing: list[tuple[VenueOrderId, str]] = []
         for request in requests:
@@ -187,7 +224,7 @@ class Orders:
             assert isinstance(answer, sim.CancelAnswered)
             gone += answer.canceled
             missing += answer.not_canceled
-        return reply(cancelled_form(gone, missing))
+        return gone, missing
 
 
 def _unreadable(error: InvalidOrder) -> Refused:

@@ -3,17 +3,39 @@
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import TypeAlias
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from polystra.core.units import Instant
-from polystra.exchange.faults import Fault, Faults
+from polystra.exchange.faults import Fault, Faults, Switch
 from polystra.exchange.venue import Venue
 from polystra.exchange.wire import Json, encode
 
 Routes: TypeAlias = list[web.RouteDef]
+
+_SECOND = 1_000_000_000
+
+_PAGE = """<html>
+<head><title>{}</title></head>
+<body>
+<center><h1>{}</h1></center>
+<hr><center>cloudflare</center>
+</body>
+</html>
+"""
+
+_BLOCKED = """<!DOCTYPE html>
+<html lang="en-US">
+<head><title>Attention Required! | Cloudflare</title></head>
+<body>
+<h1>Sorry, you have been blocked</h1>
+<h2>You are unable to access this site</h2>
+</body>
+</html>
+"""
 
 _AT_ONCE = struct.pack("ii", 1, 0)
 """Linger, for no time."""
@@ -53,8 +75,8 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def faulty(venue: Venue, faults: Faults, *, spared: str) -> Middleware:
-    """Strikes replies, but for paths under `spared`. Only what was done is answered late, or has its answer lost. Needs
-    `breaks` around it."""
+    """Strikes replies, but for paths under `spared`. Only what was done is answered late, has its answer lost, or an
+    error put in its place. Needs `breaks` around it."""
 
     @web.middleware
     async def strike(
@@ -65,6 +87,10 @@ def faulty(venue: Venue, faults: Faults, *, spared: str) -> Middleware:
         where = route_of(request)
         if faults.strikes(Fault.RESET, where):
             return Broken()
+        if faults.strikes(Fault.BLOCKED, where):
+            return _page(403, _BLOCKED)
+        if broken := faults.strikes(Fault.ERROR_BEFORE, where):
+            return _error(broken)
         if slow := faults.strikes(Fault.REQUEST_LATE, where):
             await request.read()
             await venue.until(Instant(venue.now() + slow.delay))
@@ -73,11 +99,29 @@ def faulty(venue: Venue, faults: Faults, *, spared: str) -> Middleware:
             return response
         if response.status < 400 and (late := faults.strikes(Fault.REPLY_LATE, where)):
             await venue.until(Instant(venue.now() + late.delay))
+        if response.status < 400 and (broken := faults.strikes(Fault.ERROR_AFTER, where)):
+            return _error(broken)
         if response.status < 400 and faults.strikes(Fault.REPLY_LOST, where):
             return Broken()
         return response
 
     return strike
+
+
+def _error(broken: Switch) -> web.Response:
+    """In the venue's form when the fault has words, otherwise as a page of whatever stands before the venue. A `delay`
+    is when to come back."""
+    phrase = f"{broken.http} {HTTPStatus(broken.http).phrase}"
+    response = (
+        reply({"error": broken.text}, broken.http) if broken.text else _page(broken.http, _PAGE.replace("{}", phrase))
+    )
+    if broken.delay:
+        response.headers["Retry-After"] = str(-(-broken.delay // _SECOND))
+    return response
+
+
+def _page(http: int, page: str) -> web.Response:
+    return web.Response(text=page, status=http, content_type="text/html", headers={"Server": "cloudflare"})
 
 
 def route_of(request: web.Request) -> str:

@@ -12,6 +12,7 @@ from polystra.exchange.control import CONTROL, Control, Pace, local_only
 from polystra.exchange.data_api import DataApi
 from polystra.exchange.faults import Faults
 from polystra.exchange.gamma import Gamma, Relayer
+from polystra.exchange.limits import Limits, Tier, stated
 from polystra.exchange.lock_step import LockStep
 from polystra.exchange.markets import Markets
 from polystra.exchange.orders import Orders
@@ -56,13 +57,15 @@ async def serve(  # noqa: PLR0913 - options, each with a default
     lock_step: LockStep | None = None,
     speed: float = 1.0,
     prices: PriceBoard | None = None,
+    tier: Tier = Tier.STANDARD,
 ) -> AsyncIterator[Endpoints]:
     """Serves until the block ends; port 0 takes a free one. With `stepped`, which must be the venue's clock, time moves
     only by `/control/time`, with `lock_step` only with its trader; without either the venue wakes by the wall, and its
-    clock runs `speed` times as fast. The price feeds tell what `prices` is told."""
+    clock runs `speed` times as fast. The price feeds tell what `prices` is told. Signers are held to
+    the limits of `tier`."""
     pace = lock_step or (SteppedPace(venue, stepped) if stepped is not None else WallPace(venue, speed))
     runner = web.AppRunner(
-        _application(venue, faults or Faults(), pace, prices or PriceBoard()),
+        _application(venue, faults or Faults(), pace, prices or PriceBoard(), tier),
         access_log=None,
         shutdown_timeout=_SHUTDOWN,
     )
@@ -75,8 +78,9 @@ async def serve(  # noqa: PLR0913 - options, each with a default
         await runner.cleanup()
 
 
-def _application(venue: Venue, faults: Faults, pace: Pace, prices: PriceBoard) -> web.Application:
-    gate = Gate(venue)
+def _application(venue: Venue, faults: Faults, pace: Pace, prices: PriceBoard, tier: Tier) -> web.Application:
+    gate, limits = Gate(venue), Limits(venue.now, tier)
+    faults.later = venue.later
     streams = (
         MarketStream(venue, faults),
         UserStream(venue, faults),
@@ -84,15 +88,15 @@ def _application(venue: Venue, faults: Faults, pace: Pace, prices: PriceBoard) -
         RealtimeStream(venue, faults, prices),
     )
     steps = [pace.middleware(spared=CONTROL)] if isinstance(pace, LockStep) else []
-    clob = web.Application(middlewares=[breaks, *steps, faulty(venue, faults, spared=CONTROL), refusals])
-    members = (ApiKeys(venue, gate), Orders(venue, gate), Accounts(venue, gate))
-    for area in (Markets(venue), PriceHistory(venue), *members, *streams):
+    clob = web.Application(middlewares=[breaks, *steps, faulty(venue, faults, spared=CONTROL), stated, refusals])
+    members = (ApiKeys(venue, gate), Orders(venue, gate, faults=faults, limits=limits), Accounts(venue, gate))
+    for area in (Markets(venue, faults), PriceHistory(venue), *members, *streams):
         clob.add_routes(area.routes())
     control = web.Application(middlewares=[local_only])
-    control.add_routes(Control(venue, faults, pace).routes())
+    control.add_routes(Control(venue, faults=faults, pace=pace, limits=limits, gate=gate).routes())
     control.add_routes(pace.routes() if isinstance(pace, LockStep) else [])
     clob.add_subapp(CONTROL, control)
-    for prefix, other in ((_GAMMA, Gamma(venue)), (_RELAYER, Relayer(venue)), (_DATA, DataApi(venue))):
+    for prefix, other in ((_GAMMA, Gamma(venue, faults)), (_RELAYER, Relayer(venue)), (_DATA, DataApi(venue))):
         service = web.Application()
         service.add_routes(other.routes())
         clob.add_subapp(prefix, service)

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 from aiohttp import WSCloseCode, web
+from msgspec.structs import replace
 
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Outcome
+from polystra.core.units import NO_ASK, NO_BID
 from polystra.edge.polymarket.addresses import Address
 from polystra.exchange import frames
 from polystra.exchange.connections import Connection
-from polystra.exchange.faults import Faults
+from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.listings import Listing
 from polystra.exchange.replies import Routes
 from polystra.exchange.venue import News, Venue
@@ -110,13 +112,16 @@ class MarketStream:
 
     def _send_levels(self, listing: Listing, output: sim.PublicLevels) -> None:
         readers = self._followers(listing)
-        self._send(readers, frames.price_change(listing, output) if readers else {})
+        told = output
+        if readers and self._faults.strikes(Fault.BEST_WRONG, MARKET):
+            told = replace(output, best_bid=NO_BID, best_ask=NO_ASK)
+        self._send(readers, frames.price_change(listing, told) if readers else {})
         top = Top(output.best_bid, output.best_ask)
         if self._tops.get(listing.facts.id) != top:
             self._tops[listing.facts.id] = top
             for token, outcome in frames.both(listing):
-                told = self._customers(self._by_token.get(token, ()))
-                self._send(told, frames.best_bid_ask(listing, top, outcome, output.at))
+                customers = self._customers(self._by_token.get(token, ()))
+                self._send(customers, frames.best_bid_ask(listing, top, outcome, output.at))
 
     def _send_trade(self, listing: Listing, output: sim.PublicTrade) -> None:
         """Each reader hears of a trade once: of Up if it follows Up."""

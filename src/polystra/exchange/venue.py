@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import heapq
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Any, TypeAlias, TypeVar
 
@@ -55,7 +56,7 @@ class Venue:
         self._clock = clock
         self._now = Instant(0)
         self._held: dict[VenueOrderId, asyncio.Future[OrderFate]] = {}
-        self._sleepers: list[tuple[Instant, int, asyncio.Future[None]]] = []
+        self._sleepers: list[tuple[Instant, int, Callable[[], None]]] = []
         self._slept = 0
         self.members = members
         self.tolerance = tolerance
@@ -112,7 +113,7 @@ class Venue:
         now = self.now()
         while (due := self.next_due()) is not None and due <= now:
             while self._sleepers and self._sleepers[0][0] <= due:
-                _resolve(heapq.heappop(self._sleepers)[2], None)
+                heapq.heappop(self._sleepers)[2]()
             outputs = self._exchange.advance(due)
             self._tell(outputs)
             for output in outputs:
@@ -123,11 +124,18 @@ class Venue:
     async def until(self, instant: Instant) -> None:
         """Waits for a moment of the venue's time; not at all for one that is over."""
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._slept += 1
-        heapq.heappush(self._sleepers, (max(instant, self._now), self._slept, waiting))
-        self.on_due()
+        self._sleep(instant, partial(_resolve, waiting, None))
         self.on_wait(waiting)
         await waiting
+
+    def later(self, delay: Nanos, act: Callable[[], None]) -> None:
+        """Acts after so long of the venue's time, without anybody waiting for it; not on the venue itself."""
+        self._sleep(Instant(self.now() + delay), act)
+
+    def _sleep(self, until: Instant, act: Callable[[], None]) -> None:
+        self._slept += 1
+        heapq.heappush(self._sleepers, (max(until, self._now), self._slept, act))
+        self.on_due()
 
     # --- what clients ask
 

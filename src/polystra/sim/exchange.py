@@ -32,7 +32,7 @@ from typing import Any, TypeAlias
 
 from polystra.core.ids import MarketId, VenueOrderId
 from polystra.core.units import Instant
-from polystra.sim import background, cancels, entry, funds, heartbeat, life
+from polystra.sim import background, cancels, entry, funds, heartbeat, life, mishaps, modes
 from polystra.sim import messages as m
 from polystra.sim.floor import Floor
 from polystra.sim.history import Point
@@ -60,8 +60,10 @@ ACTS: Mapping[type[m.Request], Act] = {
     m.Resolve: background.resolve,
     m.Publish: background.publish,
     m.Deposit: funds.deposit,
-    m.SetMode: funds.set_mode,
-    m.SetRestriction: funds.set_restriction,
+    m.SetMode: modes.set_mode,
+    m.SetRestriction: modes.set_restriction,
+    m.Restart: modes.restart,
+    m.SetMishap: mishaps.set_mishap,
 }
 """What each request does; a test holds it equal to `messages.Request`."""
 
@@ -113,6 +115,14 @@ class Exchange:
         """Up's middle at each whole minute up to `now`, oldest first. Let fall due what is due before you ask; raises
         ValueError for a market never listed."""
         return self._floor.history.points(self._floor.market(market), now)
+
+    def mishaps(self) -> Mapping[m.Mishap, int | None]:
+        """Those that will still happen, and how often; None for always."""
+        return dict(self._floor.mishaps)
+
+    def mishap_hits(self) -> Mapping[m.Mishap, int]:
+        """How often each has happened."""
+        return dict(self._floor.mishap_hits)
 
     def truth(self) -> Truth:
         floor = self._floor

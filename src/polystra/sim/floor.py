@@ -12,7 +12,7 @@ from polystra.core.units import Instant, Usd
 from polystra.sim.accounts import Accounts
 from polystra.sim.history import MinuteHistory
 from polystra.sim.markets import Market
-from polystra.sim.messages import HeartbeatId, Mode, Output, PublicLevels, Restriction
+from polystra.sim.messages import HeartbeatId, Mishap, Mode, Output, PublicLevels, Restriction
 from polystra.sim.orders import Order
 from polystra.sim.records import Account, Leg, Trade
 from polystra.sim.rules import Rules
@@ -32,6 +32,8 @@ class Floor:
         self.mode = Mode.NORMAL
         self.mode_until: Instant | None = None
         self.restrictions: dict[Account, Restriction] = {}
+        self.mishaps: dict[Mishap, int | None] = {}
+        self.mishap_hits: dict[Mishap, int] = dict.fromkeys(Mishap, 0)
         self.accounts = Accounts()
         self.markets: dict[MarketId, Market] = {}
         self.tokens: dict[TokenId, tuple[Market, Outcome]] = {}

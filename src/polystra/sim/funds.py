@@ -1,4 +1,4 @@
-"""What moves money without a trade: deposits, redemption, pairs made and undone, and who may trade at all.
+"""What moves money without a trade: deposits, redemption, pairs made and undone.
 
 These act on the chain, which is why they first have the cache read it.
 """
@@ -15,8 +15,6 @@ from polystra.sim.messages import (
     Merge,
     Redeem,
     RefreshBalances,
-    SetMode,
-    SetRestriction,
     Split,
 )
 from polystra.sim.records import Account
@@ -71,14 +69,6 @@ def merge(floor: Floor, request: Merge, now: Instant) -> None:
         refuse(floor, request.account, poor(held.shown, held.reserved, held.unseen_out, request.shares))
         return
     _make_pairs(floor, request.account, market, Shares(-request.shares))
-
-
-def set_mode(floor: Floor, request: SetMode, now: Instant) -> None:
-    floor.mode, floor.mode_until = request.mode, request.until
-
-
-def set_restriction(floor: Floor, request: SetRestriction, now: Instant) -> None:
-    floor.restrictions[request.account] = request.restriction
 
 
 def _make_pairs(floor: Floor, account: Account, market: Market, pairs: Shares) -> None:

@@ -25,12 +25,15 @@ from polystra.sim.world import (
     LevelChange,
     ListMarket,
     MarketFacts,
+    Mishap,
     Mode,
     PrintTrade,
     Publish,
     Resolve,
+    Restart,
     Restriction,
     SetBook,
+    SetMishap,
     SetMode,
     SetRestriction,
     SetTick,
@@ -41,10 +44,11 @@ from polystra.sim.world import (
 __all__ = [
     "Account", "Answer", "Beat", "BeatAnswered", "Cancel", "CancelAll", "CancelAnswered", "CancelMarket", "CashMoved",
     "ChangeLevels", "CloseMarket", "Deposit", "HeartbeatId", "Level", "LevelChange", "ListMarket", "MarketFacts",
-    "Merge", "Mode", "OrderAccepted", "OrderAnswer", "OrderChange", "OrderRejected", "OrderUpdated", "Output",
+    "Merge", "Mishap", "Mode", "OrderAccepted", "OrderAnswer", "OrderChange", "OrderRejected", "OrderUpdated", "Output",
     "PrintTrade", "Public", "PublicBook", "PublicClose", "PublicLevels", "PublicResolution", "PublicTick",
-    "PublicTrade", "Publish", "Redeem", "RefreshBalances", "Request", "RequestRejected", "Resolve", "Restriction",
-    "SetBook", "SetMode", "SetRestriction", "SetTick", "Split", "Submit", "TradeUpdated", "Update",
+    "PublicTrade", "Publish", "Redeem", "RefreshBalances", "Request", "RequestRejected", "Resolve", "Restart",
+    "Restriction", "SetBook", "SetMishap", "SetMode", "SetRestriction", "SetTick", "Split", "Submit", "TradeUpdated",
+    "Update",
 ]
 # fmt: on
 
@@ -162,6 +166,8 @@ Request: TypeAlias = (
     | Deposit
     | SetMode
     | SetRestriction
+    | Restart
+    | SetMishap
 )
 
 

@@ -7,9 +7,10 @@ from msgspec.structs import replace
 from polystra.core.ids import TradeId
 from polystra.core.terms import Liquidity, Side, TradeStage
 from polystra.core.units import Instant, Shares, Usd
+from polystra.sim import mishaps
 from polystra.sim.floor import Floor
 from polystra.sim.markets import Market
-from polystra.sim.messages import TradeUpdated
+from polystra.sim.messages import Mishap, TradeUpdated
 from polystra.sim.records import STREET, Account, Leg, Trade
 
 _USUAL = (TradeStage.MINED, TradeStage.CONFIRMED)
@@ -58,6 +59,10 @@ def refresh(floor: Floor, account: Account) -> None:
 
 def _fate(floor: Floor) -> tuple[TradeStage, ...]:
     rules = floor.rules
+    if mishaps.strikes(floor, Mishap.TRADE_FAILED):
+        return _FAILED
+    if mishaps.strikes(floor, Mishap.TRADE_RETRIED):
+        return _RETRIED
     if not (rules.failure_rate or rules.retry_rate):
         return _USUAL
     drawn = floor.rng.random()
@@ -90,7 +95,8 @@ def _mine(floor: Floor, trade: Trade, now: Instant) -> None:
         floor.accounts.mine(leg)
         floor.unseen.setdefault(leg.account, {})[trade.id] = leg
         seen = Instant(now + floor.rules.balance_lag.draw(floor.rng))
-        floor.set_alarm(seen, partial(_see, floor, leg.account, trade.id))
+        if not mishaps.strikes(floor, Mishap.BALANCE_STALE):
+            floor.set_alarm(seen, partial(_see, floor, leg.account, trade.id))
 
 
 def _see(floor: Floor, account: Account, trade: TradeId, now: Instant) -> None:

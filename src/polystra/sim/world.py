@@ -34,6 +34,19 @@ class Restriction(StrEnum):
     BANNED = "banned"
 
 
+class Mishap(StrEnum):
+    """What can go wrong behind the exchange's back, on the chain and in its cache."""
+
+    TRADE_FAILED = "trade-failed"
+    """A trade goes RETRYING and FAILED, and is taken back."""
+
+    TRADE_RETRIED = "trade-retried"
+    """A trade goes RETRYING, and then on as usual."""
+
+    BALANCE_STALE = "balance-stale"
+    """The cached balance of one side of a mined trade does not see it before it is asked to read the chain."""
+
+
 class MarketFacts(Struct, frozen=True, gc=False, kw_only=True):
     """One window as the exchange runs it.
 
@@ -136,6 +149,21 @@ class SetMode(Struct, frozen=True, gc=False, kw_only=True, tag=True):
 
     mode: Mode
     until: Instant | None = None
+
+
+class Restart(Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """The engine goes DOWN for so long, then lets only post-only orders in for so long, then everything. Another mode
+    that is set meanwhile ends the sequence. What rests stays, which is not known of the real one."""
+
+    down: Nanos = Nanos(90_000_000_000)
+    post_only: Nanos = Nanos(120_000_000_000)
+
+
+class SetMishap(Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """How often this still happens: 0 for never, None for always."""
+
+    mishap: Mishap
+    times: int | None = 1
 
 
 class SetRestriction(Struct, frozen=True, gc=False, kw_only=True, tag=True):
