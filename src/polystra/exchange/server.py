@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from polystra.exchange.account import Accounts
 from polystra.exchange.auth import ApiKeys, Gate
+from polystra.exchange.binance import BinanceRest
+from polystra.exchange.binance_streams import BinanceStream
 from polystra.exchange.control import CONTROL, Control, Pace, local_only
 from polystra.exchange.data_api import DataApi
 from polystra.exchange.faults import Faults
@@ -21,12 +23,14 @@ from polystra.exchange.price_history import PriceHistory
 from polystra.exchange.realtime import RealtimeStream
 from polystra.exchange.replies import breaks, faulty, refusals
 from polystra.exchange.rtds import RtdsStream
+from polystra.exchange.spot import SpotMarket
 from polystra.exchange.streams import MarketStream, UserStream
 from polystra.exchange.venue import Venue
 
 _GAMMA = "/gamma"
 _RELAYER = "/relayer"
 _DATA = "/data-api"
+_BINANCE = "/binance"
 _SHUTDOWN = 1.0
 """Seconds that open requests have to end."""
 
@@ -42,6 +46,8 @@ class Endpoints(Struct, frozen=True, kw_only=True):
     data: str
     prices: str
     realtime: str
+    binance: str
+    binance_ws: str
     control: str
 
 
@@ -56,13 +62,15 @@ async def serve(  # noqa: PLR0913 - options, each with a default
     lock_step: LockStep | None = None,
     speed: float = 1.0,
     prices: PriceBoard | None = None,
+    spot: SpotMarket | None = None,
 ) -> AsyncIterator[Endpoints]:
     """Serves until the block ends; port 0 takes a free one. With `stepped`, which must be the venue's clock, time moves
     only by `/control/time`, with `lock_step` only with its trader; without either the venue wakes by the wall, and its
-    clock runs `speed` times as fast. The price feeds tell what `prices` is told."""
+    clock runs `speed` times as fast. The price feeds tell what `prices` is told, Binance what `spot` makes of it."""
+    board = prices or PriceBoard()
     pace = lock_step or (SteppedPace(venue, stepped) if stepped is not None else WallPace(venue, speed))
     runner = web.AppRunner(
-        _application(venue, faults or Faults(), pace, prices or PriceBoard()),
+        _application(venue, faults or Faults(), pace, board, spot or SpotMarket(board)),
         access_log=None,
         shutdown_timeout=_SHUTDOWN,
     )
@@ -75,8 +83,9 @@ async def serve(  # noqa: PLR0913 - options, each with a default
         await runner.cleanup()
 
 
-def _application(venue: Venue, faults: Faults, pace: Pace, prices: PriceBoard) -> web.Application:
+def _application(venue: Venue, faults: Faults, pace: Pace, prices: PriceBoard, spot: SpotMarket) -> web.Application:
     gate = Gate(venue)
+    binance = BinanceStream(venue, faults, spot)
     streams = (
         MarketStream(venue, faults),
         UserStream(venue, faults),
@@ -92,13 +101,19 @@ def _application(venue: Venue, faults: Faults, pace: Pace, prices: PriceBoard) -
     control.add_routes(Control(venue, faults, pace).routes())
     control.add_routes(pace.routes() if isinstance(pace, LockStep) else [])
     clob.add_subapp(CONTROL, control)
-    for prefix, other in ((_GAMMA, Gamma(venue)), (_RELAYER, Relayer(venue)), (_DATA, DataApi(venue))):
+    services = (
+        (_GAMMA, Gamma(venue).routes()),
+        (_RELAYER, Relayer(venue).routes()),
+        (_DATA, DataApi(venue).routes()),
+        (_BINANCE, [*BinanceRest(venue, spot).routes(), *binance.routes()]),
+    )
+    for prefix, routes in services:
         service = web.Application()
-        service.add_routes(other.routes())
+        service.add_routes(routes)
         clob.add_subapp(prefix, service)
 
     async def close_streams(_: web.Application) -> None:
-        for stream in streams:
+        for stream in (*streams, binance):
             stream.close_all()
 
     clob.on_shutdown.append(close_streams)
@@ -116,5 +131,7 @@ def _endpoints(host: str, port: int) -> Endpoints:
         data=f"http://{place}{_DATA}",
         prices=f"ws://{place}/prices/rtds",
         realtime=f"ws://{place}/prices/realtime",
+        binance=f"http://{place}{_BINANCE}",
+        binance_ws=f"ws://{place}{_BINANCE}",
         control=f"http://{place}{CONTROL}",
     )

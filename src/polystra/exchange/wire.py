@@ -52,6 +52,11 @@ def number(quantity: int) -> float | int:
     return int(exact) if exact == exact.to_integral_value() else float(exact)
 
 
+def decimal_text(quantity: int) -> str:
+    """A quantity with eight digits behind the point, as Binance writes it."""
+    return f"{decimal(quantity):.8f}"
+
+
 # --- books -----------------------------------------------------------------------------------------------------------
 
 
