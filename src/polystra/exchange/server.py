@@ -13,7 +13,7 @@ from polystra.exchange.binance_streams import BinanceStream
 from polystra.exchange.control import CONTROL, Control, Pace, local_only
 from polystra.exchange.data_api import DataApi
 from polystra.exchange.faults import Faults
-from polystra.exchange.gamma import Gamma, Relayer
+from polystra.exchange.gamma import Gamma
 from polystra.exchange.lock_step import LockStep
 from polystra.exchange.markets import Markets
 from polystra.exchange.orders import Orders
@@ -21,7 +21,9 @@ from polystra.exchange.pace import SteppedClock, SteppedPace, WallPace
 from polystra.exchange.price_feeds import PriceBoard
 from polystra.exchange.price_history import PriceHistory
 from polystra.exchange.realtime import RealtimeStream
+from polystra.exchange.relayer import Relayer
 from polystra.exchange.replies import breaks, faulty, refusals
+from polystra.exchange.rpc import Rpc
 from polystra.exchange.rtds import RtdsStream
 from polystra.exchange.spot import SpotMarket
 from polystra.exchange.streams import MarketStream, UserStream
@@ -43,6 +45,7 @@ class Endpoints(Struct, frozen=True, kw_only=True):
     user_ws: str
     gamma: str
     relayer: str
+    rpc: str
     data: str
     prices: str
     realtime: str
@@ -85,6 +88,7 @@ async def serve(  # noqa: PLR0913 - options, each with a default
 
 def _application(venue: Venue, faults: Faults, pace: Pace, prices: PriceBoard, spot: SpotMarket) -> web.Application:
     gate = Gate(venue)
+    relayer = Relayer(venue)
     binance = BinanceStream(venue, faults, spot)
     streams = (
         MarketStream(venue, faults),
@@ -95,7 +99,7 @@ def _application(venue: Venue, faults: Faults, pace: Pace, prices: PriceBoard, s
     steps = [pace.middleware(spared=CONTROL)] if isinstance(pace, LockStep) else []
     clob = web.Application(middlewares=[breaks, *steps, faulty(venue, faults, spared=CONTROL), refusals])
     members = (ApiKeys(venue, gate), Orders(venue, gate), Accounts(venue, gate))
-    for area in (Markets(venue), PriceHistory(venue), *members, *streams):
+    for area in (Markets(venue), PriceHistory(venue), Rpc(venue, relayer), *members, *streams):
         clob.add_routes(area.routes())
     control = web.Application(middlewares=[local_only])
     control.add_routes(Control(venue, faults, pace).routes())
@@ -103,7 +107,7 @@ def _application(venue: Venue, faults: Faults, pace: Pace, prices: PriceBoard, s
     clob.add_subapp(CONTROL, control)
     services = (
         (_GAMMA, Gamma(venue).routes()),
-        (_RELAYER, Relayer(venue).routes()),
+        (_RELAYER, relayer.routes()),
         (_DATA, DataApi(venue).routes()),
         (_BINANCE, [*BinanceRest(venue, spot).routes(), *binance.routes()]),
     )
@@ -128,6 +132,7 @@ def _endpoints(host: str, port: int) -> Endpoints:
         user_ws=f"ws://{place}/ws/user",
         gamma=f"http://{place}{_GAMMA}",
         relayer=f"http://{place}{_RELAYER}",
+        rpc=f"http://{place}/rpc",
         data=f"http://{place}{_DATA}",
         prices=f"ws://{place}/prices/rtds",
         realtime=f"ws://{place}/prices/realtime",
