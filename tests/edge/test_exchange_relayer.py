@@ -126,11 +126,27 @@ def test_polymarket_client_makes_a_deposit_wallet_and_approves_the_contracts(run
             config = made._ctx.environment_config
             before = await approvals(made._ctx.rpc, wallet=WALLET, config=config)
             assert (len(before.missing.erc20), len(before.missing.erc1155)) == (7, 10)
+            assert await made.get_trading_approvals_state() == before
             await made.setup_trading_approvals()
+            assert (await made.get_trading_approvals_state()).is_fully_approved
             assert (await approvals(made._ctx.rpc, wallet=WALLET, config=config)).is_fully_approved
 
     asyncio.run(begin())
     assert running.venue.members.is_wallet(WALLET)
+    assert running.venue.members.nonce(KEY.address) == 1
+
+
+def test_an_order_of_an_unapproved_wallet_is_refused_and_the_client_approves_by_itself(running: Running) -> None:
+    async def trade() -> None:
+        async with passing(running), await client(running) as made:
+            await asyncio.to_thread(running.fund, WALLET, "100")
+            before = (await made.get_balance_allowance(asset_type="COLLATERAL")).allowances
+            assert set(before.values()) == {0}
+            placed = await made.place_limit_order(token_id=UP, price="0.45", size="10", side="BUY")
+            assert (placed.ok, placed.status) == (True, "live")
+
+    asyncio.run(trade())
+    assert running.venue.members.allowance(Account(WALLET), COLLATERAL, STANDARD.contract) == MOST
     assert running.venue.members.nonce(KEY.address) == 1
 
 

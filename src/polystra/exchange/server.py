@@ -7,6 +7,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from polystra.exchange.account import Accounts
+from polystra.exchange.approvals import Approvals
 from polystra.exchange.auth import ApiKeys, Gate
 from polystra.exchange.binance import BinanceRest
 from polystra.exchange.binance_streams import BinanceStream
@@ -108,7 +109,7 @@ def _application(venue: Venue, faults: Faults, pace: Pace, prices: PriceBoard, s
     services = (
         (_GAMMA, Gamma(venue).routes()),
         (_RELAYER, relayer.routes()),
-        (_DATA, DataApi(venue).routes()),
+        (_DATA, [*DataApi(venue).routes(), *Approvals(venue).routes()]),
         (_BINANCE, [*BinanceRest(venue, spot).routes(), *binance.routes()]),
     )
     for prefix, routes in services:
