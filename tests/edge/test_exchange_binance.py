@@ -8,9 +8,11 @@ import pytest
 
 from polystra.core.markets import PriceSource
 from polystra.core.units import Instant, seconds
+from polystra.exchange.binance_streams import BINANCE as BINANCE_STREAM
 from polystra.exchange.price_feeds import PriceBoard
 from polystra.exchange.spot import KEPT, SPREAD, SpotMarket, Told, basis
 from tests.edge.exchange_cases import START, Running, Stream, exchange
+from tests.edge.lock_step_cases import stepped
 
 USD = 1_000_000
 BTC = 61_000 * USD
@@ -298,3 +300,18 @@ def test_what_is_no_request_is_refused_and_the_stream_goes_on(
     assert trades.hear()["error"]["code"] == code
     say(100, 1)
     assert trades.hear()["e"] == "aggTrade"
+
+
+def test_in_lock_step_a_frame_of_binance_is_a_step_of_the_trader() -> None:
+    with stepped() as running, running.attach() as follower:
+        url = f"{running.urls.binance_ws}/ws"
+        told = follower.open(url, BINANCE_STREAM, {"method": "SUBSCRIBE", "params": ["btcusdt@aggTrade"], "id": 1})
+        step = follower.step()
+        assert (step["stream"], step["frames"]) == (BINANCE_STREAM, 1)
+        assert told.hear() == {"result": None, "id": 1}
+        at = Instant(follower.now)
+        running.on_loop(lambda: running.prices.print(BINANCE, "BTC", BTC, at))
+        step = follower.step()
+        assert (step["stream"], step["frames"]) == (BINANCE_STREAM, 1)
+        assert step["now"] > at
+        assert told.hear()["p"] == "61000.00000000"

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from polystra.core.ids import MarketId, TokenId, VenueOrderId
-from polystra.core.terms import Side
+from polystra.core.terms import Side, TradeStage
 from polystra.core.units import Usd, seconds, shares, usd
 from polystra.edge.polymarket.addresses import Address
 from polystra.edge.polymarket.contracts import (
@@ -32,9 +32,22 @@ from polystra.exchange.inputs import Asked, Input, Listed, MemberChanged, NoReco
 from polystra.exchange.members import Members
 from polystra.exchange.pace import SteppedClock
 from polystra.exchange.venue import Venue
+from polystra.exchange.wire import transaction_of
 from polystra.sim import messages as sim
 from polystra.sim.records import Account
-from tests.edge.exchange_cases import BOOK, CONDITION, DOWN, LISTING, NEW_LISTING, QUICK, START, UP, Running, exchange
+from tests.edge.exchange_cases import (
+    BOOK,
+    CONDITION,
+    DOWN,
+    HOLD,
+    LISTING,
+    NEW_LISTING,
+    QUICK,
+    START,
+    UP,
+    Running,
+    exchange,
+)
 from tests.edge.signing_cases import official
 from tests.edge.test_exchange_sdks import environment
 
@@ -394,6 +407,27 @@ def test_a_wallet_made_here_has_approved_nothing_and_one_that_was_opened_everyth
     everything = Call(CONDITIONAL_TOKENS, 0, selector("setApprovalForAll(address,bool)") + word(spender) + word(1))
     assert submit(wallet, batch(approve, everything))[0] == 200
     assert allowed(WALLET) == (5, 1)
+
+
+def test_the_transaction_that_settled_a_trade_has_a_receipt_once_it_is_mined(wallet: Running) -> None:
+    wallet.feed(
+        sim.Submit(
+            account=Account(WALLET),
+            order=VenueOrderId("0x" + "11" * 32),
+            token=UP,
+            side=Side.BUY,
+            maker_amount=usd("5.1"),
+            taker_amount=shares("10"),
+        )
+    )
+    wallet.control("POST", "/time", {"by": HOLD})
+    (trade,) = wallet.on_loop(lambda: wallet.venue.current().truth().trades)
+    name = transaction_of(replace(trade, stage=TradeStage.MINED))
+    assert rpc(wallet, "eth_getTransactionReceipt", name)["result"] is None
+    wallet.control("POST", "/time", {"by": seconds(0.02)})
+    receipt = rpc(wallet, "eth_getTransactionReceipt", name)["result"]
+    assert (receipt["status"], receipt["transactionHash"]) == ("0x1", name)
+    assert int(call(wallet, CONDITIONAL_TOKENS, "balanceOf(address,uint256)", int(WALLET, 16), int(UP))["result"], 16)
 
 
 def test_other_questions_have_an_error_in_answer(running: Running) -> None:
