@@ -136,13 +136,13 @@ async def host(standing: Standing, announce: Callable[[Hosted], None], stopped: 
 
 
 def _served(standing: Standing, port: int) -> contextlib.AbstractAsyncContextManager[Endpoints]:
-    venue, clock, prices = standing.venue, standing.clock, standing.prices
+    venue, clock, prices, spot = standing.venue, standing.clock, standing.prices, standing.spot
     if isinstance(clock, SteppedClock):
         latency = Latency(standing.rules.delays, standing.rules.seed)
         steps = LockStep(venue, clock, latency=latency, world=standing.playback)
-        return serve(venue, host=HOST, port=port, prices=prices, lock_step=steps)
+        return serve(venue, host=HOST, port=port, prices=prices, spot=spot, lock_step=steps)
     speed = clock.speed if isinstance(clock, ScaledClock) else 1.0
-    return serve(venue, host=HOST, port=port, prices=prices, speed=speed)
+    return serve(venue, host=HOST, port=port, prices=prices, spot=spot, speed=speed)
 
 
 @contextlib.asynccontextmanager

@@ -21,6 +21,7 @@ from polystra.edge.tapes.format import TapeFile
 from polystra.exchange.members import Members
 from polystra.exchange.pace import SteppedClock
 from polystra.exchange.price_feeds import PriceBoard
+from polystra.exchange.spot import SpotMarket
 from polystra.exchange.venue import Venue
 
 
@@ -45,6 +46,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     venue: Venue
     playback: Playback
     prices: PriceBoard
+    spot: SpotMarket
     rules: WorldRules
     log: ExchangeLog
     clock: Time | SteppedClock
@@ -77,6 +79,7 @@ def _stand(blue: Blueprint, log: ExchangeLog) -> Standing:
         rules=rules.exchange, rng=Random(f"{blue.seed} exchange"), clock=clock, members=Members(str(blue.seed))
     )
     prices = PriceBoard()
+    spot = SpotMarket(prices, seed=str(blue.seed))
     playback = Playback(venue, blue.files, rules, begins=_begins(blue, kept), speed=blue.speed, prices=prices)
     clock.move_to(playback.begins)
     header = _header(blue, playback.begins)
@@ -95,6 +98,7 @@ def _stand(blue: Blueprint, log: ExchangeLog) -> Standing:
         venue=venue,
         playback=playback,
         prices=prices,
+        spot=spot,
         rules=rules,
         log=log,
         clock=running,

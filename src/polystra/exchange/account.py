@@ -5,7 +5,15 @@ from aiohttp import web
 
 from polystra.core.ids import TokenId, VenueOrderId
 from polystra.core.terms import Liquidity
-from polystra.edge.polymarket.contracts import NEG_RISK, PROTOCOL_V2, STANDARD
+from polystra.edge.polymarket.addresses import Address
+from polystra.edge.polymarket.contracts import (
+    COLLATERAL,
+    CONDITIONAL_TOKENS,
+    NEG_RISK,
+    POSITION_MANAGER,
+    PROTOCOL_V2,
+    STANDARD,
+)
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.exchange.auth import Gate
 from polystra.exchange.members import Member
@@ -93,8 +101,17 @@ class Accounts:
         account, token = await self._asked_balance(request)
         held = self._venue.current().balances(account) if account is not None else None
         amount = 0 if held is None else held.cash if token is None else held.of(token)
-        spenders = [exchange.contract for exchange in (STANDARD, NEG_RISK, PROTOCOL_V2)]
-        return reply(balance_form(amount, spenders))
+        return reply(
+            balance_form(amount, self._allowances(account, COLLATERAL if token is None else CONDITIONAL_TOKENS))
+        )
+
+    def _allowances(self, account: Account | None, old: Address) -> dict[str, int]:
+        """Of each exchange, for cash or for shares, which those of Protocol-V2 keep elsewhere."""
+        if account is None:
+            return {}
+        new = COLLATERAL if old == COLLATERAL else POSITION_MANAGER
+        homes = {STANDARD.contract: old, NEG_RISK.contract: old, PROTOCOL_V2.contract: new}
+        return {spender: self._venue.members.allowance(account, home, spender) for spender, home in homes.items()}
 
     async def refresh(self, request: web.Request) -> web.Response:
         account, _ = await self._asked_balance(request)

@@ -1,4 +1,4 @@
-"""The catalogue by slug and in pages (`PROTOCOL.md` B.8), and the relayer's word on whether a wallet exists."""
+"""The catalogue by slug and in pages (`PROTOCOL.md` B.8)."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,7 +6,6 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from polystra.core.ids import MarketId
-from polystra.edge.polymarket.addresses import InvalidAddress, address
 from polystra.exchange.catalogue import Entry, event_form, market_form
 from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.listings import Listing
@@ -131,23 +130,6 @@ class Gamma:
         if known is None or known[0] != span:
             known = self._tops[market] = (span, fresh)
         return known[1]
-
-
-class Relayer:
-    """Says which wallets exist; nothing is relayed."""
-
-    def __init__(self, venue: Venue) -> None:
-        self._venue = venue
-
-    def routes(self) -> Routes:
-        return [web.get("/deployed", self.deployed)]
-
-    async def deployed(self, request: web.Request) -> web.Response:
-        try:
-            wallet = address(request.query.get("address", ""))
-        except InvalidAddress:
-            raise Refused(400, "invalid address") from None
-        return reply({"deployed": self._venue.members.is_wallet(wallet)})
 
 
 def _number(request: web.Request, name: str, default: int) -> int:

@@ -9,6 +9,7 @@ be made again.
 import base64
 import hashlib
 import hmac
+from collections import Counter
 from collections.abc import Callable
 from typing import TypeAlias, assert_never
 
@@ -16,6 +17,7 @@ from msgspec import Struct
 
 from polystra.edge.polymarket.addresses import Address
 from polystra.edge.polymarket.auth import Credentials, RequestVerifier
+from polystra.edge.polymarket.eip712 import MOST
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.sim.records import Account
 
@@ -28,9 +30,28 @@ class Member(Struct, frozen=True, gc=False):
 
 
 class WalletOpened(Struct, frozen=True, gc=False, tag=True):
+    """An `approved` one lets every contract move what it has; another lets none, until it says so."""
+
     owner: Address
     kind: SignatureType
     wallet: Address
+    approved: bool = True
+
+
+class Approved(Struct, frozen=True, gc=False, tag=True):
+    """An account lets `spender` move so much of a contract's money, or, of shares, all or nothing: a whole number of
+    256 bits, as text."""
+
+    account: Account
+    contract: Address
+    spender: Address
+    amount: str
+
+
+class Relayed(Struct, frozen=True, gc=False, tag=True):
+    """A wallet of this owner ran a batch of calls, which takes its nonce."""
+
+    owner: Address
 
 
 class KeyCreated(Struct, frozen=True, gc=False, tag=True):
@@ -42,7 +63,7 @@ class KeyDeleted(Struct, frozen=True, gc=False, tag=True):
     member: Member
 
 
-MemberChange: TypeAlias = WalletOpened | KeyCreated | KeyDeleted
+MemberChange: TypeAlias = WalletOpened | Approved | Relayed | KeyCreated | KeyDeleted
 
 
 class Members:
@@ -53,12 +74,15 @@ class Members:
         self.on_change: Callable[[MemberChange], None] = lambda change: None
         self._wallets: dict[Address, dict[SignatureType, Address]] = {}
         self._owners: dict[Account, Address] = {}
+        self._unapproved: set[Account] = set()
+        self._allowances: dict[tuple[Account, Address, Address], int] = {}
+        self._nonces: Counter[Address] = Counter()
         self._keys: dict[tuple[Address, int], Credentials] = {}
         self._members: dict[str, tuple[Member, RequestVerifier, Credentials]] = {}
 
     # --- accounts
 
-    def open_wallet(self, owner: Address, kind: SignatureType, wallet: Address) -> Account:
+    def open_wallet(self, owner: Address, kind: SignatureType, wallet: Address, *, approved: bool = True) -> Account:
         """The account of a wallet; type 0 is the owner's own. Raises ValueError where that contradicts the past."""
         account = Account(wallet)
         if (kind is SignatureType.EOA) is not (wallet == owner):
@@ -70,9 +94,11 @@ class Members:
             raise ValueError(
                 f"wallet {wallet} of type {kind:d} for {owner}: it, or the owner's wallet, is known already"
             )
-        self.on_change(WalletOpened(owner, kind, wallet))
+        self.on_change(WalletOpened(owner, kind, wallet, approved))
         self._wallets.setdefault(owner, {})[kind] = wallet
         self._owners[account] = owner
+        if not approved:
+            self._unapproved.add(account)
         return account
 
     def account(self, owner: Address, kind: SignatureType) -> Account | None:
@@ -93,6 +119,26 @@ class Members:
 
     def is_wallet(self, wallet: Address) -> bool:
         return Account(wallet) in self._owners
+
+    # --- on the chain
+
+    def approve(self, change: Approved) -> None:
+        self.on_change(change)
+        self._allowances[change.account, change.contract, change.spender] = int(change.amount)
+
+    def allowance(self, account: Account, contract: Address, spender: Address) -> int:
+        known = self._allowances.get((account, contract, spender))
+        if known is not None:
+            return known
+        return MOST if account in self._owners and account not in self._unapproved else 0
+
+    def relay(self, owner: Address) -> None:
+        self.on_change(Relayed(owner))
+        self._nonces[owner] += 1
+
+    def nonce(self, owner: Address) -> int:
+        """That of the next batch."""
+        return self._nonces[owner]
 
     # --- API keys
 
@@ -140,7 +186,11 @@ class Members:
         """A change that was made before. Raises ValueError where it contradicts what is known."""
         match change:
             case WalletOpened():
-                self.open_wallet(change.owner, change.kind, change.wallet)
+                self.open_wallet(change.owner, change.kind, change.wallet, approved=change.approved)
+            case Approved():
+                self.approve(change)
+            case Relayed():
+                self.relay(change.owner)
             case KeyCreated():
                 self.create_key(change.owner, change.nonce)
             case KeyDeleted():

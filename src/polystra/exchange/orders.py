@@ -14,6 +14,7 @@ from polystra.edge.polymarket.order_body import OldOrderVersion, SentOrder, read
 from polystra.edge.polymarket.signing import InvalidOrder, order_id
 from polystra.edge.polymarket.verification import Flaw, flaw_of
 from polystra.edge.polymarket.wallet import SignatureType
+from polystra.exchange.approvals import require_allowance
 from polystra.exchange.auth import Gate
 from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.limits import Kind, Limits
@@ -114,6 +115,8 @@ class Orders:
         flaw = flaw_of(order, sent.signature, contract, owner=member.owner) if known else None
         if flaw is not None:
             raise Refused(400, OLD_VERSION if flaw is Flaw.OLD_VERSION else BAD_SIGNATURE)
+        if known:
+            require_allowance(self._venue, account, contract, order.side, order.maker_amount)
         try:
             name = order_id(order, contract)
         except InvalidOrder:

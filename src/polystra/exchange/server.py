@@ -7,11 +7,14 @@ from aiohttp import web
 from msgspec import Struct
 
 from polystra.exchange.account import Accounts
+from polystra.exchange.approvals import Approvals
 from polystra.exchange.auth import ApiKeys, Gate
+from polystra.exchange.binance import BinanceRest
+from polystra.exchange.binance_streams import BinanceStream
 from polystra.exchange.control import CONTROL, Control, Pace, local_only
 from polystra.exchange.data_api import DataApi
 from polystra.exchange.faults import Faults
-from polystra.exchange.gamma import Gamma, Relayer
+from polystra.exchange.gamma import Gamma
 from polystra.exchange.limits import Limits, Tier, stated
 from polystra.exchange.lock_step import LockStep
 from polystra.exchange.markets import Markets
@@ -20,14 +23,18 @@ from polystra.exchange.pace import SteppedClock, SteppedPace, WallPace
 from polystra.exchange.price_feeds import PriceBoard
 from polystra.exchange.price_history import PriceHistory
 from polystra.exchange.realtime import RealtimeStream
+from polystra.exchange.relayer import Relayer
 from polystra.exchange.replies import breaks, faulty, refusals
+from polystra.exchange.rpc import Rpc
 from polystra.exchange.rtds import RtdsStream
+from polystra.exchange.spot import SpotMarket
 from polystra.exchange.streams import MarketStream, UserStream
 from polystra.exchange.venue import Venue
 
 _GAMMA = "/gamma"
 _RELAYER = "/relayer"
 _DATA = "/data-api"
+_BINANCE = "/binance"
 _SHUTDOWN = 1.0
 """Seconds that open requests have to end."""
 
@@ -40,9 +47,12 @@ class Endpoints(Struct, frozen=True, kw_only=True):
     user_ws: str
     gamma: str
     relayer: str
+    rpc: str
     data: str
     prices: str
     realtime: str
+    binance: str
+    binance_ws: str
     control: str
 
 
@@ -57,15 +67,18 @@ async def serve(  # noqa: PLR0913 - options, each with a default
     lock_step: LockStep | None = None,
     speed: float = 1.0,
     prices: PriceBoard | None = None,
+    spot: SpotMarket | None = None,
     tier: Tier = Tier.STANDARD,
 ) -> AsyncIterator[Endpoints]:
     """Serves until the block ends; port 0 takes a free one. With `stepped`, which must be the venue's clock, time moves
     only by `/control/time`, with `lock_step` only with its trader; without either the venue wakes by the wall, and its
-    clock runs `speed` times as fast. The price feeds tell what `prices` is told. Signers are held to
-    the limits of `tier`."""
+    clock runs `speed` times as fast. The price feeds tell what `prices` is told, Binance what `spot` makes of it.
+    Signers are held to the limits of `tier`."""
+    board = prices or PriceBoard()
     pace = lock_step or (SteppedPace(venue, stepped) if stepped is not None else WallPace(venue, speed))
+    parts = _Parts(faults or Faults(), board, spot or SpotMarket(board), Limits(venue.now, tier))
     runner = web.AppRunner(
-        _application(venue, faults or Faults(), pace, prices or PriceBoard(), tier),
+        _application(venue, pace, parts),
         access_log=None,
         shutdown_timeout=_SHUTDOWN,
     )
@@ -78,31 +91,48 @@ async def serve(  # noqa: PLR0913 - options, each with a default
         await runner.cleanup()
 
 
-def _application(venue: Venue, faults: Faults, pace: Pace, prices: PriceBoard, tier: Tier) -> web.Application:
-    gate, limits = Gate(venue), Limits(venue.now, tier)
+class _Parts(Struct, frozen=True):
+    """What stands beside the venue."""
+
+    faults: Faults
+    prices: PriceBoard
+    spot: SpotMarket
+    limits: Limits
+
+
+def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
+    gate, faults, limits = Gate(venue), parts.faults, parts.limits
     faults.later = venue.later
+    relayer = Relayer(venue)
+    binance = BinanceStream(venue, faults, parts.spot)
     streams = (
         MarketStream(venue, faults),
         UserStream(venue, faults),
-        RtdsStream(venue, faults, prices),
-        RealtimeStream(venue, faults, prices),
+        RtdsStream(venue, faults, parts.prices),
+        RealtimeStream(venue, faults, parts.prices),
     )
     steps = [pace.middleware(spared=CONTROL)] if isinstance(pace, LockStep) else []
     clob = web.Application(middlewares=[breaks, *steps, faulty(venue, faults, spared=CONTROL), stated, refusals])
     members = (ApiKeys(venue, gate), Orders(venue, gate, faults=faults, limits=limits), Accounts(venue, gate))
-    for area in (Markets(venue, faults), PriceHistory(venue), *members, *streams):
+    for area in (Markets(venue, faults), PriceHistory(venue), Rpc(venue, relayer), *members, *streams):
         clob.add_routes(area.routes())
     control = web.Application(middlewares=[local_only])
     control.add_routes(Control(venue, faults=faults, pace=pace, limits=limits, gate=gate).routes())
     control.add_routes(pace.routes() if isinstance(pace, LockStep) else [])
     clob.add_subapp(CONTROL, control)
-    for prefix, other in ((_GAMMA, Gamma(venue, faults)), (_RELAYER, Relayer(venue)), (_DATA, DataApi(venue))):
+    services = (
+        (_GAMMA, Gamma(venue, faults).routes()),
+        (_RELAYER, relayer.routes()),
+        (_DATA, [*DataApi(venue).routes(), *Approvals(venue).routes()]),
+        (_BINANCE, [*BinanceRest(venue, parts.spot).routes(), *binance.routes()]),
+    )
+    for prefix, routes in services:
         service = web.Application()
-        service.add_routes(other.routes())
+        service.add_routes(routes)
         clob.add_subapp(prefix, service)
 
     async def close_streams(_: web.Application) -> None:
-        for stream in streams:
+        for stream in (*streams, binance):
             stream.close_all()
 
     clob.on_shutdown.append(close_streams)
@@ -117,8 +147,11 @@ def _endpoints(host: str, port: int) -> Endpoints:
         user_ws=f"ws://{place}/ws/user",
         gamma=f"http://{place}{_GAMMA}",
         relayer=f"http://{place}{_RELAYER}",
+        rpc=f"http://{place}/rpc",
         data=f"http://{place}{_DATA}",
         prices=f"ws://{place}/prices/rtds",
         realtime=f"ws://{place}/prices/realtime",
+        binance=f"http://{place}{_BINANCE}",
+        binance_ws=f"ws://{place}{_BINANCE}",
         control=f"http://{place}{CONTROL}",
     )

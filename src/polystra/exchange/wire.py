@@ -5,7 +5,7 @@ best level last. An object here is a dict whose keys stand in the order of the v
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -50,6 +50,11 @@ def number(quantity: int) -> float | int:
     """A quantity where the venue writes a JSON number."""
     exact = decimal(quantity)
     return int(exact) if exact == exact.to_integral_value() else float(exact)
+
+
+def decimal_text(quantity: int) -> str:
+    """A quantity with eight digits behind the point, as Binance writes it."""
+    return f"{decimal(quantity):.8f}"
 
 
 # --- books -----------------------------------------------------------------------------------------------------------
@@ -260,6 +265,6 @@ def cancelled_form(canceled: Sequence[VenueOrderId], missing: Sequence[tuple[Ven
     return {"canceled": list(canceled), "not_canceled": dict(missing)}
 
 
-def balance_form(amount: int, spenders: Sequence[str]) -> Json:
-    """Base units; every account has approved the exchanges without limit."""
-    return {"balance": str(amount), "allowances": {spender: str((1 << 256) - 1) for spender in spenders}}
+def balance_form(amount: int, allowances: Mapping[str, int]) -> Json:
+    """Base units."""
+    return {"balance": str(amount), "allowances": {spender: str(most) for spender, most in allowances.items()}}
