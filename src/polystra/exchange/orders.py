@@ -61,7 +61,7 @@ class Orders:
             sent = read_order_body(await request.read())
         except InvalidOrder as error:
             raise _unreadable(error) from None
-        return _single(await self._venue.place(self._believed(sent, member), member))
+        return _single(await self._venue.place(self._believed(sent, member), member, _builder(sent)))
 
     async def place_many(self, request: web.Request) -> web.Response:
         """All or none is read; then each goes its own way."""
@@ -82,7 +82,7 @@ class Orders:
 
     async def _one_of_many(self, sent: SentOrder, member: Member) -> OrderFate | Refused:
         try:
-            return await self._venue.place(self._believed(sent, member), member)
+            return await self._venue.place(self._believed(sent, member), member, _builder(sent))
         except Refused as refused:
             return refused
 
@@ -188,6 +188,11 @@ class Orders:
             gone += answer.canceled
             missing += answer.not_canceled
         return reply(cancelled_form(gone, missing))
+
+
+def _builder(sent: SentOrder) -> str:
+    """The code of whoever brought the order, which its owner signed; empty for nobody."""
+    return f"0x{sent.order.builder.hex()}" if any(sent.order.builder) else ""
 
 
 def _unreadable(error: InvalidOrder) -> Refused:

@@ -8,18 +8,22 @@ from msgspec import Struct
 
 from polystra.exchange.account import Accounts
 from polystra.exchange.auth import ApiKeys, Gate
+from polystra.exchange.builders import Builders
 from polystra.exchange.control import CONTROL, Control, Pace, local_only
 from polystra.exchange.data_api import DataApi
 from polystra.exchange.faults import Faults
 from polystra.exchange.gamma import Gamma, Relayer
 from polystra.exchange.lock_step import LockStep
+from polystra.exchange.market_pages import MarketPages
 from polystra.exchange.markets import Markets
+from polystra.exchange.notifications import Notifications
 from polystra.exchange.orders import Orders
 from polystra.exchange.pace import SteppedClock, SteppedPace, WallPace
 from polystra.exchange.price_feeds import PriceBoard
 from polystra.exchange.price_history import PriceHistory
 from polystra.exchange.realtime import RealtimeStream
 from polystra.exchange.replies import breaks, faulty, refusals
+from polystra.exchange.rewards import Rewards
 from polystra.exchange.rtds import RtdsStream
 from polystra.exchange.streams import MarketStream, UserStream
 from polystra.exchange.venue import Venue
@@ -85,8 +89,15 @@ def _application(venue: Venue, faults: Faults, pace: Pace, prices: PriceBoard) -
     )
     steps = [pace.middleware(spared=CONTROL)] if isinstance(pace, LockStep) else []
     clob = web.Application(middlewares=[breaks, *steps, faulty(venue, faults, spared=CONTROL), refusals])
-    members = (ApiKeys(venue, gate), Orders(venue, gate), Accounts(venue, gate))
-    for area in (Markets(venue), PriceHistory(venue), *members, *streams):
+    public = (Markets(venue), MarketPages(venue), PriceHistory(venue), Builders(venue))
+    members = (
+        ApiKeys(venue, gate),
+        Orders(venue, gate),
+        Accounts(venue, gate),
+        Rewards(venue, gate),
+        Notifications(venue, gate),
+    )
+    for area in (*public, *members, *streams):
         clob.add_routes(area.routes())
     control = web.Application(middlewares=[local_only])
     control.add_routes(Control(venue, faults, pace).routes())
