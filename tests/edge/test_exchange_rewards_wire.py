@@ -7,51 +7,40 @@ from dataclasses import dataclass
 import pytest
 from msgspec.structs import replace
 
-from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Outcome, Side, TimeInForce
-from polystra.core.units import seconds, usd
+from polystra.core.units import seconds
 from polystra.edge.polymarket.contracts import COLLATERAL
 from polystra.sim import messages as sim
 from tests.edge.exchange_cases import (
     BOOK,
     CONDITION,
     DOWN,
-    FACTS,
-    LISTING,
     NEW_CONDITION,
-    START,
     UP,
     Running,
     Trader,
     exchange,
     terms,
 )
+from tests.edge.sdk_cases import PAID, PAID_DOWN, PAID_LISTING, PAID_UP
 
-PAID = MarketId("0x" + "ef" * 32)
-PAID_UP, PAID_DOWN = TokenId(str(int(UP) + 1)), TokenId(str(int(DOWN) + 1))
-PAID_LISTING = replace(
-    LISTING,
-    slug="sol-updown-15m-1795432200",
-    question="Solana Up or Down",
-    facts=replace(FACTS, id=PAID, up_token=PAID_UP, down_token=PAID_DOWN, reward_rate=usd(1_440), start=START),
-)
 TODAY = "2026-11-23"
 
 
 @dataclass(frozen=True)
-class Stage:
+class Paying:
     running: Running
     trader: Trader
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
+def stage() -> Iterator[Paying]:
     """A venue whose time stands still, with a market that pays a dollar a minute to its makers."""
     with exchange(stepped=True) as running:
         running.feed(PAID_LISTING, replace(BOOK, market=PAID))
         trader = Trader(running)
         running.fund(trader.account)
-        yield Stage(running, trader)
+        yield Paying(running, trader)
 
 
 def pass_time(running: Running, length: float) -> None:
@@ -59,7 +48,7 @@ def pass_time(running: Running, length: float) -> None:
     running.control("POST", "/time", {"to": now + seconds(length)})
 
 
-def quote(stage: Stage) -> str:
+def quote(stage: Paying) -> str:
     order = terms(at="0.49", size="100")
     signed = stage.trader.sign(order, token=PAID_UP)
     status, body = stage.trader.call("POST", "/order", stage.trader.body(order, signed))
@@ -70,7 +59,7 @@ def quote(stage: Stage) -> str:
 # --- lists of markets
 
 
-def test_every_market_is_listed_with_its_rewards(stage: Stage) -> None:
+def test_every_market_is_listed_with_its_rewards(stage: Paying) -> None:
     whole = stage.running.get("/markets")
     assert (whole["limit"], whole["count"], whole["next_cursor"]) == (1000, 3, "LTE=")
     assert [one["condition_id"] for one in whole["data"]] == [CONDITION, NEW_CONDITION, PAID]
@@ -86,7 +75,7 @@ def test_every_market_is_listed_with_its_rewards(stage: Stage) -> None:
     assert short == {key: first[key] for key in short}
 
 
-def test_sampling_lists_have_only_markets_that_pay_until_they_close(stage: Stage) -> None:
+def test_sampling_lists_have_only_markets_that_pay_until_they_close(stage: Paying) -> None:
     (paid,) = stage.running.get("/sampling-markets")["data"]
     assert paid["rewards"]["rates"] == [{"asset_address": COLLATERAL, "rewards_daily_rate": 1440}]
     assert [one["condition_id"] for one in stage.running.get("/sampling-simplified-markets")["data"]] == [PAID]
@@ -96,7 +85,7 @@ def test_sampling_lists_have_only_markets_that_pay_until_they_close(stage: Stage
     assert (closed["closed"], closed["accepting_orders"], closed["enable_order_book"]) == (True, False, False)
 
 
-def test_wrong_cursors_and_markets_are_refused(stage: Stage) -> None:
+def test_wrong_cursors_and_markets_are_refused(stage: Paying) -> None:
     clob = stage.running.urls.clob
     beyond = (400, {"error": "next item should be greater than or equal to 0"})
     assert stage.running.call("GET", f"{clob}/markets?next_cursor=LTE=") == beyond
@@ -108,7 +97,7 @@ def test_wrong_cursors_and_markets_are_refused(stage: Stage) -> None:
 # --- rewards
 
 
-def test_an_order_scores_after_half_a_minute_and_earns(stage: Stage) -> None:
+def test_an_order_scores_after_half_a_minute_and_earns(stage: Paying) -> None:
     order = quote(stage)
     assert stage.trader.get("/order-scoring", f"?order_id={order}") == {"scoring": False}
     pass_time(stage.running, 30)
@@ -131,7 +120,7 @@ def test_an_order_scores_after_half_a_minute_and_earns(stage: Stage) -> None:
     assert stage.trader.get("/rewards/user/markets", f"?date={TODAY}&no_competition=true")["data"] == []
 
 
-def test_another_day_and_another_wallet_earned_nothing(stage: Stage) -> None:
+def test_another_day_and_another_wallet_earned_nothing(stage: Paying) -> None:
     quote(stage)
     pass_time(stage.running, 600)
     assert stage.trader.get("/rewards/user", "?date=2026-11-22")["data"] == []
@@ -141,21 +130,21 @@ def test_another_day_and_another_wallet_earned_nothing(stage: Stage) -> None:
     assert stage.trader.call("GET", "/rewards/user", query=f"?date={TODAY}&signature_type=7")[0] == 400
 
 
-def test_which_markets_reward_now(stage: Stage) -> None:
+def test_which_markets_reward_now(stage: Paying) -> None:
     (current,) = stage.running.get("/rewards/markets/current")["data"]
     assert (current["condition_id"], current["total_daily_rate"]) == (PAID, 1440)
     (config,) = current["rewards_config"]
     assert (config["asset_address"], config["rate_per_day"]) == (COLLATERAL, 1440)
     assert stage.running.get(f"/rewards/markets/{PAID}")["data"][0]["market_slug"] == PAID_LISTING.slug
     assert stage.running.get(f"/rewards/markets/{CONDITION}")["data"] == []
-    assert len(stage.running.get("/rewards/markets/multi?q=solana&page_size=1")["data"]) == 1
+    assert len(stage.running.get("/rewards/markets/multi?q=bitcoin&page_size=1")["data"]) == 1
     assert stage.running.get("/rewards/markets/multi?q=dogecoin")["data"] == []
 
 
 # --- rebates
 
 
-def test_a_maker_alone_gets_a_fifth_of_the_fees(stage: Stage) -> None:
+def test_a_maker_alone_gets_a_fifth_of_the_fees(stage: Paying) -> None:
     maker = Trader(stage.running, seed=2)
     stage.running.fund(maker.account)
     maker.place(terms(at="0.50", size="100"))
@@ -177,7 +166,7 @@ def test_a_maker_alone_gets_a_fifth_of_the_fees(stage: Stage) -> None:
 # --- builders
 
 
-def test_a_code_that_is_no_code_is_refused(stage: Stage) -> None:
+def test_a_code_that_is_no_code_is_refused(stage: Paying) -> None:
     clob = stage.running.urls.clob
     for code in ("", "0x12", "0x" + "0" * 64, "zz" * 33):
         assert stage.running.call("GET", f"{clob}/builder/trades?builder_code={code}")[0] == 400
@@ -188,12 +177,12 @@ def test_a_code_that_is_no_code_is_refused(stage: Stage) -> None:
     }
 
 
-def test_no_orders_are_left_of_the_first_version(stage: Stage) -> None:
+def test_no_orders_are_left_of_the_first_version(stage: Paying) -> None:
     assert stage.trader.get("/data/pre-migration-orders")["data"] == []
     assert stage.running.call("GET", f"{stage.running.urls.clob}/data/pre-migration-orders")[0] == 401
 
 
-def test_the_other_outcome_sees_the_same_market(stage: Stage) -> None:
+def test_the_other_outcome_sees_the_same_market(stage: Paying) -> None:
     """Down's middle is the mirror of Up's, so an order for it scores alike."""
     order = terms(at="0.49", size="100", outcome=Outcome.DOWN)
     signed = stage.trader.sign(order, token=PAID_DOWN)
