@@ -94,6 +94,19 @@ async def leaves(client: Any, _: Stage) -> None:
     await came(after.close())
 
 
+async def builder_keys(client: Any, stage: Stage) -> None:
+    made = [await came(client.create_builder_api_key()) for _ in range(2)]
+    assert [key.key for key in await came(client.fetch_builder_api_keys())] == [key.key for key in made]
+    how = {"private_key": SECRET, "wallet": stage.wallet, "environment": environment(stage.running)}
+    builder = await came(type(client.client).create(**how, api_key=made[0]))
+    try:
+        await came(builder.revoke_builder_api_key())
+    finally:
+        await came(builder.close())
+    assert [key.key for key in await came(client.fetch_builder_api_keys())] == [made[1].key]
+    client.names.add("revoke_builder_api_key")
+
+
 def price_requests() -> Any:
     ask = official("polymarket.models.clob.requests").PriceRequest
     return [ask(asset_id=UP, side="BUY"), ask(asset_id=DOWN, side="SELL")]
@@ -138,6 +151,9 @@ CALLS: dict[str, Callable[[Any, Stage], Any]] = {
     # builders
     "list_builder_trades": builds,
     "get_builder_fee_rates": lambda c, _: c.get_builder_fee_rates(CODE),
+    "create_builder_api_key": builder_keys,
+    "fetch_builder_api_keys": builder_keys,
+    "revoke_builder_api_key": builder_keys,
     # prices
     "get_midpoint": lambda c, _: c.get_midpoint(token_id=UP),
     "get_midpoints": lambda c, _: c.get_midpoints(token_ids=[UP, DOWN]),
@@ -184,7 +200,6 @@ EXCUSED: dict[str, str] = {
         "execute_collateral_return_plan execute_transaction fetch_session_keys get_trading_approvals_state "
         "is_gasless_ready merge_multiple_positions merge_positions plan_collateral_return redeem_positions "
         "revoke_session_key setup_gasless_wallet setup_trading_approvals split_position transfer_erc20",
-        "builder keys serve the relayer alone": "create_builder_api_key fetch_builder_api_keys revoke_builder_api_key",
         "of the catalogue the exchange has markets and events": "get_comment_thread get_event_tags get_market_tags "
         "get_public_profile get_related_tag_resources get_related_tags get_series get_sports get_sports_market_types "
         "get_tag list_comments list_comments_by_user_address list_series list_tags list_teams search",
