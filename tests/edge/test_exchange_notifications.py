@@ -1,17 +1,19 @@
 """What the venue tells an account of its orders and markets, and how it is dropped."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from polystra.core.terms import Side, TimeInForce
 from polystra.core.units import Usd, usd
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.exchange import notifications
 from polystra.sim import messages as sim
-from tests.edge.exchange_cases import CONDITION, DOWN, LISTING, UP, Running, Trader, terms
+from tests.edge.exchange_cases import CONDITION, DOWN, LISTING, QUICK, UP, Running, Trader, exchange, terms
 
-CANCELLATION, FILL, RESOLVED = 1, 2, 4
+CANCELLATION, FILL, RESOLVED, FAILED = 1, 2, 4, 8
 
 
 def told(trader: Trader, query: str = "") -> list[dict[str, Any]]:
@@ -119,3 +121,21 @@ def test_the_oldest_go_when_there_are_too_many(trader: Trader, monkeypatch: pyte
 
 def test_nobody_reads_them_without_a_key(running: Running) -> None:
     assert running.call("GET", f"{running.urls.clob}/notifications")[0] == 401
+
+
+def test_a_fill_that_failed_is_told_as_failed(trader_of_failures: Trader) -> None:
+    trader = trader_of_failures
+    sold = trader.place(terms(Side.SELL, at="0.49", size="10", tif=TimeInForce.FAK))[1]
+    settle(trader.running)
+    (row,) = told(trader)
+    assert (row["type"], row["payload"]["trade_id"], row["payload"]["side"]) == (FAILED, sold["tradeIDs"][0], "SELL")
+
+
+@pytest.fixture
+def trader_of_failures() -> Iterator[Trader]:
+    """At a venue where no trade reaches the chain."""
+    with exchange(rules=replace(QUICK, failure_rate=1.0)) as running:
+        trader = Trader(running)
+        running.fund(trader.account)
+        running.shares(trader.account, "50")
+        yield trader
