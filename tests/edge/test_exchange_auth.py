@@ -8,10 +8,12 @@ from msgspec.structs import replace
 from polystra.core.terms import Side
 from polystra.core.units import Instant, seconds
 from polystra.edge.clock import WallClock
+from polystra.edge.polymarket.addresses import address_of
 from polystra.edge.polymarket.auth import l1_headers
 from polystra.edge.polymarket.contracts import NEG_RISK, PROTOCOL_V2, STANDARD, Exchange, exchange_at
 from polystra.edge.polymarket.signing import SignedOrder, order_id
 from polystra.edge.polymarket.wallet import SignatureType, own_wallet
+from polystra.exchange.members import KeyUse, Members
 from polystra.sim import messages as sim
 from polystra.sim.records import Account
 from tests.edge.exchange_cases import NEW_UP, UP, Running, Trader, exchange, terms
@@ -245,3 +247,27 @@ def test_an_owner_of_two_wallets_sees_and_cancels_both(running: Running) -> None
     ids = [trader.place(terms())[1]["orderID"], own.place(terms())[1]["orderID"]]
     assert {order["maker_address"] for order in trader.get("/data/orders")["data"]} == {trader.account, own.account}
     assert sorted(trader.call("DELETE", "/orders", str(ids).replace("'", '"').encode())[1]["canceled"]) == sorted(ids)
+
+
+def test_a_forged_builder_signature_takes_no_key_back(running: Running, trader: Trader) -> None:
+    made = trader.call("POST", "/auth/builder-api-key")[1]
+    forged = {
+        "POLY_BUILDER_API_KEY": made["key"],
+        "POLY_BUILDER_PASSPHRASE": made["passphrase"],
+        "POLY_BUILDER_TIMESTAMP": "1795432200",
+        "POLY_BUILDER_SIGNATURE": "c2lnbmVk",
+    }
+    status, _ = running.call("DELETE", f"{running.urls.clob}/auth/builder-api-key", headers=forged)
+    assert status == 401
+    assert trader.get("/auth/builder-api-key") == [{"key": made["key"]}]
+
+
+def test_a_key_that_does_not_trade_is_made_again_with_the_venue() -> None:
+    members, again = Members("seed"), Members("seed")
+    members.on_change = again.redo
+    owner = address_of(bytes(20))
+    first, second = (members.create_side_key(owner, KeyUse.BUILD) for _ in range(2))
+    members.delete_side_key(first.api_key)
+    members.delete_side_key("unknown")
+    assert again.side_keys(owner, KeyUse.BUILD) == members.side_keys(owner, KeyUse.BUILD) == [second.api_key]
+    assert members.side_keys(owner, KeyUse.READ) == []

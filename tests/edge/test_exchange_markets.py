@@ -132,6 +132,7 @@ def test_how_a_market_is_traded(running: Running) -> None:
         "mts": 0.01,
         "mbf": 1000,
         "tbf": 1000,
+        "r": {"mi": 50, "ma": 4.5, "moas": 30},
         "ao": True,
         "itode": True,
         "v": "v1",

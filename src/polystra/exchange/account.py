@@ -17,7 +17,7 @@ from polystra.edge.polymarket.contracts import (
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.exchange.auth import Gate
 from polystra.exchange.members import Member
-from polystra.exchange.pages import LAST_CURSOR, page
+from polystra.exchange.pages import requested_page
 from polystra.exchange.replies import Refused, Routes, reply
 from polystra.exchange.venue import Venue
 from polystra.exchange.wire import UNREADABLE, Json, balance_form, order_form, seconds_of, trade_form
@@ -26,8 +26,6 @@ from polystra.sim.records import Account, Trade
 
 ROWS = 100
 """Of a page of orders or trades."""
-
-BEYOND = "next item should be greater than or equal to 0"
 
 _ASSETS = ("COLLATERAL", "CONDITIONAL", "CONDITIONAL-V2")
 
@@ -45,8 +43,7 @@ class Accounts:
             web.get("/data/trades", self.trades),
             web.get("/balance-allowance", self.balance),
             web.get("/balance-allowance/update", self.refresh),
-            web.get("/order-scoring", self.scoring),
-            web.post("/orders-scoring", self.scorings),
+            web.get("/data/pre-migration-orders", self.old_orders),
             web.post("/v1/heartbeats", self.beat),
             web.post("/heartbeats", self.plain_beat),
         ]
@@ -66,6 +63,11 @@ class Accounts:
         ]
         return reply(_page(rows, request, "invalid order params payload"))
 
+    async def old_orders(self, request: web.Request) -> web.Response:
+        """Of the retired first version, of which there never were any here."""
+        await self._gate.member(request)
+        return reply(_page([], request, "invalid order params payload"))
+
     async def order(self, request: web.Request) -> web.Response:
         """Only what rests: an order that ended is not found."""
         member = await self._gate.member(request)
@@ -78,7 +80,7 @@ class Accounts:
         """Newest first; `after` and `before` are seconds, both included."""
         member = await self._gate.member(request)
         query, exchange = request.query, self._venue.current()
-        after, before = _seconds(request, "after"), _seconds(request, "before")
+        after, before = seconds_asked(request, "after"), seconds_asked(request, "before")
         found = [
             (trade, Liquidity.TAKER if trade.taker.account == account else Liquidity.MAKER)
             for account in self._venue.members.accounts(member.owner)
@@ -131,22 +133,6 @@ class Accounts:
             raise Refused(400, "Invalid token id")
         return self._venue.members.account(member.owner, SignatureType(int(kind))), token
 
-    # --- rewards: none are sampled here yet, so no order scores
-
-    async def scoring(self, request: web.Request) -> web.Response:
-        await self._gate.member(request)
-        if not request.query.get("order_id"):
-            raise Refused(400, "Invalid orderID")
-        return reply({"scoring": False})
-
-    async def scorings(self, request: web.Request) -> web.Response:
-        await self._gate.member(request)
-        try:
-            asked = _ids(await request.read())
-        except UNREADABLE:
-            raise Refused(400, "Invalid payload") from None
-        return reply(dict.fromkeys(asked, False))
-
     # --- heartbeat
 
     async def beat(self, request: web.Request) -> web.Response:
@@ -181,16 +167,11 @@ class Accounts:
 
 
 def _page(rows: list[Json], request: web.Request, bad: str) -> Json:
-    cursor = request.query.get("next_cursor", "")
-    if cursor == LAST_CURSOR:
-        raise Refused(400, BEYOND)
-    shown = page(rows, cursor, ROWS)
-    if shown is None:
-        raise Refused(400, bad)
-    return shown
+    return requested_page(request.query.get("next_cursor", ""), rows, ROWS, bad)
 
 
-def _seconds(request: web.Request, name: str) -> int | None:
+def seconds_asked(request: web.Request, name: str) -> int | None:
+    """A moment of a query; raises `Refused`."""
     text = request.query.get(name)
     if text is None:
         return None
@@ -208,4 +189,3 @@ class _Beat(msgspec.Struct):
 
 
 _beat = msgspec.json.Decoder(_Beat).decode
-_ids = msgspec.json.Decoder(list[VenueOrderId]).decode

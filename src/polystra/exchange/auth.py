@@ -1,5 +1,6 @@
 """Who asks (`PROTOCOL.md` D): API keys for L1 signatures, and requests checked by L2 hashes over their raw bytes."""
 
+import msgspec
 from aiohttp import web
 from msgspec import Struct
 
@@ -7,10 +8,10 @@ from polystra.core.units import Instant
 from polystra.edge.polymarket import auth
 from polystra.edge.polymarket.addresses import Address
 from polystra.edge.polymarket.auth import Credentials, l1_account
-from polystra.exchange.members import Member
+from polystra.exchange.members import KeyUse, Member
 from polystra.exchange.replies import Refused, Routes, reply
 from polystra.exchange.venue import Venue
-from polystra.exchange.wire import Json
+from polystra.exchange.wire import UNREADABLE, Json
 from polystra.sim.messages import Restriction
 
 NO_L1 = "Invalid L1 Request headers"
@@ -78,6 +79,12 @@ class ApiKeys:
             web.delete("/auth/api-key", self.delete),
             web.get("/auth/ban-status/closed-only", self.closed_only),
             web.get("/api/geoblock", self.geoblock),
+            web.post("/auth/builder-api-key", self.create_builder),
+            web.get("/auth/builder-api-key", self.builders),
+            web.delete("/auth/builder-api-key", self.revoke_builder),
+            web.post("/auth/readonly-api-key", self.create_reader),
+            web.get("/auth/readonly-api-keys", self.readers),
+            web.delete("/auth/readonly-api-key", self.delete_reader),
         ]
 
     async def create(self, request: web.Request) -> web.Response:
@@ -111,6 +118,53 @@ class ApiKeys:
         return reply(
             {"blocked": place.blocked, "ip": request.remote or "", "country": place.country, "region": place.region}
         )
+
+    # --- keys that do not trade; nobody has recorded the answers about keys to read with
+
+    async def create_builder(self, request: web.Request) -> web.Response:
+        member = await self._gate.member(request)
+        made = self._venue.members.create_side_key(member.owner, KeyUse.BUILD)
+        return reply({"key": made.api_key, "secret": made.secret, "passphrase": made.passphrase})
+
+    async def builders(self, request: web.Request) -> web.Response:
+        member = await self._gate.member(request)
+        return reply([{"key": key} for key in self._venue.members.side_keys(member.owner, KeyUse.BUILD)])
+
+    async def revoke_builder(self, request: web.Request) -> web.Response:
+        """The one that signed the request, or all of the member who did."""
+        members, path = self._venue.members, request.rel_url.raw_path
+        signed = members.builder_of(request.headers, method=request.method, path=path)
+        keys = [signed] if signed else members.side_keys((await self._gate.member(request)).owner, KeyUse.BUILD)
+        for key in keys:
+            members.delete_side_key(key)
+        return reply("OK")
+
+    async def create_reader(self, request: web.Request) -> web.Response:
+        member = await self._gate.member(request)
+        return reply({"apiKey": self._venue.members.create_side_key(member.owner, KeyUse.READ).api_key})
+
+    async def readers(self, request: web.Request) -> web.Response:
+        member = await self._gate.member(request)
+        return reply({"readonlyApiKeys": self._venue.members.side_keys(member.owner, KeyUse.READ)})
+
+    async def delete_reader(self, request: web.Request) -> web.Response:
+        """One of the member's own; raises `Refused` for any other."""
+        member = await self._gate.member(request)
+        try:
+            key = _key(await request.read()).key
+        except UNREADABLE:
+            raise Refused(400, "Invalid payload") from None
+        if key not in self._venue.members.side_keys(member.owner, KeyUse.READ):
+            raise Refused(404, "api key not found")
+        self._venue.members.delete_side_key(key)
+        return reply("OK")
+
+
+class _Named(msgspec.Struct):
+    key: str
+
+
+_key = msgspec.json.Decoder(_Named).decode
 
 
 def _nonce(request: web.Request) -> int:

@@ -15,11 +15,13 @@ from polystra.sim import messages as sim
 
 
 class Asked(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="kind", tag="asked"):
-    """What a client or the world asked of the exchange; `key` is the API key that placed an order."""
+    """What a client or the world asked of the exchange; `key` is the API key that placed an order, and `builder` the
+    code of whoever brought it, empty for nobody."""
 
     at: Instant
     asked: sim.Request
     key: str = ""
+    builder: str = ""
 
 
 class Listed(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="listed"):

@@ -10,16 +10,43 @@ import base64
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import TypeAlias, assert_never
 
 from msgspec import Struct
 
 from polystra.edge.polymarket.addresses import Address
-from polystra.edge.polymarket.auth import Credentials, RequestVerifier
+from polystra.edge.polymarket.auth import (
+    ADDRESS,
+    API_KEY,
+    PASSPHRASE,
+    SIGNATURE,
+    TIMESTAMP,
+    Credentials,
+    RequestVerifier,
+)
 from polystra.edge.polymarket.eip712 import MOST
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.sim.records import Account
+
+_BUILDER_SIGNS = (API_KEY, PASSPHRASE, SIGNATURE, TIMESTAMP)
+
+
+class KeyUse(StrEnum):
+    """What a key is for that does not trade. Both are given out and taken back here, and open nothing."""
+
+    READ = "read"
+    BUILD = "build"
+
+
+class SideKey(Struct):
+    """A key that does not trade. `gone` once it was taken back."""
+
+    owner: Address
+    use: KeyUse
+    credentials: Credentials
+    gone: bool = False
 
 
 class Member(Struct, frozen=True, gc=False):
@@ -63,7 +90,16 @@ class KeyDeleted(Struct, frozen=True, gc=False, tag=True):
     member: Member
 
 
-MemberChange: TypeAlias = WalletOpened | Approved | Relayed | KeyCreated | KeyDeleted
+class SideKeyCreated(Struct, frozen=True, gc=False, tag=True):
+    owner: Address
+    use: KeyUse
+
+
+class SideKeyDeleted(Struct, frozen=True, gc=False, tag=True):
+    api_key: str
+
+
+MemberChange: TypeAlias = WalletOpened | Approved | Relayed | KeyCreated | KeyDeleted | SideKeyCreated | SideKeyDeleted
 
 
 class Members:
@@ -79,6 +115,7 @@ class Members:
         self._nonces: Counter[Address] = Counter()
         self._keys: dict[tuple[Address, int], Credentials] = {}
         self._members: dict[str, tuple[Member, RequestVerifier, Credentials]] = {}
+        self._side_keys: dict[str, SideKey] = {}
 
     # --- accounts
 
@@ -180,6 +217,37 @@ class Members:
         fits = _same(secret, held.secret) & _same(passphrase, held.passphrase)
         return member if fits else None
 
+    # --- keys that do not trade
+
+    def create_side_key(self, owner: Address, use: KeyUse) -> Credentials:
+        self.on_change(SideKeyCreated(owner, use))
+        number = len(self._side_keys)
+        made = self._made(owner, f"{use} {number}")
+        self._side_keys[made.api_key] = SideKey(owner, use, made)
+        return made
+
+    def delete_side_key(self, api_key: str) -> None:
+        """Nothing happens to one that is unknown, or gone already."""
+        known = self._side_keys.get(api_key)
+        if known is not None and not known.gone:
+            self.on_change(SideKeyDeleted(api_key))
+            known.gone = True
+
+    def side_keys(self, owner: Address, use: KeyUse) -> list[str]:
+        """Those not taken back, oldest first."""
+        held = self._side_keys.items()
+        return [name for name, key in held if (key.owner, key.use, key.gone) == (owner, use, False)]
+
+    def builder_of(self, headers: Mapping[str, str], *, method: str, path: str) -> str | None:
+        """The builder key that signed a request without a body; None when none did."""
+        known = self._side_keys.get(headers.get("POLY_BUILDER_API_KEY", ""))
+        if known is None or known.gone or known.use is not KeyUse.BUILD:
+            return None
+        shown = {name: headers.get(name.replace("POLY_", "POLY_BUILDER_"), "") for name in _BUILDER_SIGNS}
+        verifier = RequestVerifier(known.credentials, known.owner)
+        signed = verifier.accepts(shown | {ADDRESS: known.owner}, method=method, path=path)
+        return known.credentials.api_key if signed else None
+
     # --- again
 
     def redo(self, change: MemberChange) -> None:
@@ -195,10 +263,14 @@ class Members:
                 self.create_key(change.owner, change.nonce)
             case KeyDeleted():
                 self.delete_key(change.member)
+            case SideKeyCreated():
+                self.create_side_key(change.owner, change.use)
+            case SideKeyDeleted():
+                self.delete_side_key(change.api_key)
             case _:
                 assert_never(change)
 
-    def _made(self, owner: Address, nonce: int) -> Credentials:
+    def _made(self, owner: Address, nonce: int | str) -> Credentials:
         def drawn(what: str) -> bytes:
             return hmac.digest(self._seed, f"{what} {owner} {nonce}".encode(), hashlib.sha256)
 

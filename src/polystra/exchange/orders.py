@@ -102,7 +102,7 @@ class Orders:
         if struck := self._faults.strikes(Fault.ORDER_REFUSED, where):
             text = (struck.text or DELAYED).replace("{id}", order.order).replace("{amount}", str(order.maker_amount))
             raise Refused(status_of(text), text)
-        return await self._venue.place(order, member)
+        return await self._venue.place(order, member, _builder(sent))
 
     def _believed(self, sent: SentOrder, member: Member) -> sim.Submit:
         """The order as the exchange takes it; raises `Refused` unless its owner signed it for its market."""
@@ -228,6 +228,11 @@ class Orders:
             gone += answer.canceled
             missing += answer.not_canceled
         return gone, missing
+
+
+def _builder(sent: SentOrder) -> str:
+    """The code of whoever brought the order, which its owner signed; empty for nobody."""
+    return f"0x{sent.order.builder.hex()}" if any(sent.order.builder) else ""
 
 
 def _unreadable(error: InvalidOrder) -> Refused:

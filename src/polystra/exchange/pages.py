@@ -4,10 +4,13 @@ import base64
 import binascii
 from collections.abc import Sequence
 
+from polystra.exchange.replies import Refused
 from polystra.exchange.wire import Json
 
 FIRST_CURSOR = "MA=="
 LAST_CURSOR = "LTE="
+
+BEYOND = "next item should be greater than or equal to 0"
 
 
 def page(rows: Sequence[Json], cursor: str, limit: int) -> Json | None:
@@ -23,6 +26,17 @@ def page(rows: Sequence[Json], cursor: str, limit: int) -> Json | None:
         "next_cursor": LAST_CURSOR if following >= len(rows) else _cursor(following),
         "data": shown,
     }
+
+
+def requested_page(cursor: str, rows: Sequence[Json], limit: int, bad: str) -> Json:
+    """The page that a client asks for; raises `Refused` with the text `bad` for a cursor that nobody gave out, and
+    with the venue's own for the one that stands on a last page."""
+    if cursor == LAST_CURSOR:
+        raise Refused(400, BEYOND)
+    shown = page(rows, cursor, limit)
+    if shown is None:
+        raise Refused(400, bad)
+    return shown
 
 
 def _cursor(offset: int) -> str:

@@ -11,13 +11,16 @@ from polystra.exchange.approvals import Approvals
 from polystra.exchange.auth import ApiKeys, Gate
 from polystra.exchange.binance import BinanceRest
 from polystra.exchange.binance_streams import BinanceStream
+from polystra.exchange.builders import Builders
 from polystra.exchange.control import CONTROL, Control, Pace, local_only
 from polystra.exchange.data_api import DataApi
 from polystra.exchange.faults import Faults
 from polystra.exchange.gamma import Gamma
 from polystra.exchange.limits import Limits, Tier, stated
 from polystra.exchange.lock_step import LockStep
+from polystra.exchange.market_pages import MarketPages
 from polystra.exchange.markets import Markets
+from polystra.exchange.notifications import Notifications
 from polystra.exchange.orders import Orders
 from polystra.exchange.pace import SteppedClock, SteppedPace, WallPace
 from polystra.exchange.price_feeds import PriceBoard
@@ -25,6 +28,7 @@ from polystra.exchange.price_history import PriceHistory
 from polystra.exchange.realtime import RealtimeStream
 from polystra.exchange.relayer import Relayer
 from polystra.exchange.replies import breaks, faulty, refusals
+from polystra.exchange.rewards import Rewards
 from polystra.exchange.rpc import Rpc
 from polystra.exchange.rtds import RtdsStream
 from polystra.exchange.spot import SpotMarket
@@ -113,8 +117,15 @@ def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
     )
     steps = [pace.middleware(spared=CONTROL)] if isinstance(pace, LockStep) else []
     clob = web.Application(middlewares=[breaks, *steps, faulty(venue, faults, spared=CONTROL), stated, refusals])
-    members = (ApiKeys(venue, gate), Orders(venue, gate, faults=faults, limits=limits), Accounts(venue, gate))
-    for area in (Markets(venue, faults), PriceHistory(venue), Rpc(venue, relayer), *members, *streams):
+    public = (Markets(venue, faults), MarketPages(venue), PriceHistory(venue), Builders(venue), Rpc(venue, relayer))
+    members = (
+        ApiKeys(venue, gate),
+        Orders(venue, gate, faults=faults, limits=limits),
+        Accounts(venue, gate),
+        Rewards(venue, gate),
+        Notifications(venue, gate),
+    )
+    for area in (*public, *members, *streams):
         clob.add_routes(area.routes())
     control = web.Application(middlewares=[local_only])
     control.add_routes(Control(venue, faults=faults, pace=pace, limits=limits, gate=gate).routes())

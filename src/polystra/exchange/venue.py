@@ -70,6 +70,7 @@ class Venue:
         self.listeners: list[Listener] = []
         self.on_due: Callable[[], None] = lambda: None
         self.on_wait: Callable[[asyncio.Future[Any]], None] = lambda _: None
+        self.builders: dict[VenueOrderId, str] = {}
         self._placed: dict[VenueOrderId, str] = {}
         self._record: Record = NoRecord()
         members.on_change = self._member_changes
@@ -143,9 +144,9 @@ class Venue:
         """The answer that comes at once: to everything but an order in its hold, and news of the market."""
         return self._take(Asked(at=self.advance(), asked=request))
 
-    async def place(self, order: sim.Submit, member: Member) -> OrderFate:
+    async def place(self, order: sim.Submit, member: Member, builder: str = "") -> OrderFate:
         """Waits out the taker hold."""
-        answer = self._take(Asked(at=self.advance(), asked=order, key=member.api_key))
+        answer = self._take(Asked(at=self.advance(), asked=order, key=member.api_key, builder=builder))
         if answer is None:
             self._held[order.order] = held = asyncio.get_running_loop().create_future()
             self.on_wait(held)
@@ -171,18 +172,24 @@ class Venue:
         new = asked.key != "" and order.order not in self._placed
         if new:
             self._placed[order.order] = asked.key
+            if asked.builder:
+                self.builders[order.order] = asked.builder
         answer = _answer(self._do(order, asked.at))
         if new and isinstance(answer, sim.OrderRejected):
-            del self._placed[order.order]
+            self._forget(order.order)
         return answer
 
     def _decide(self, fate: OrderFate) -> None:
         """The end of an order's hold. Nobody waits for it if the venue was made again meanwhile."""
         if isinstance(fate, sim.OrderRejected):
-            self._placed.pop(fate.order, None)
+            self._forget(fate.order)
         held = self._held.pop(fate.order, None)
         if held is not None:
             _resolve(held, fate)
+
+    def _forget(self, order: VenueOrderId) -> None:
+        self._placed.pop(order, None)
+        self.builders.pop(order, None)
 
     def _do(self, request: sim.Request, at: Instant) -> list[sim.Output]:
         outputs = self._exchange.handle(request, at)
@@ -202,6 +209,10 @@ class Venue:
     def book(self, market: MarketId) -> Book:
         """A book as it stands, without letting anything fall due: for listeners, in the middle of what happens."""
         return self._exchange.book(market)
+
+    def holders(self, market: MarketId) -> tuple[Account, ...]:
+        """Who owns shares of a market, without letting anything fall due: for listeners too."""
+        return self._exchange.holders(market)
 
     # --- what happens to the market
 

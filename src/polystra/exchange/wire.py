@@ -31,6 +31,7 @@ LEGACY_FEE = 1000
 
 _STREET_ADDRESS = "0x000000000000000000000000000000000000dEaD"
 _SECOND = 1_000_000_000
+_CENT = 10_000
 _MILLISECOND = 1_000_000
 
 
@@ -129,6 +130,11 @@ def compact_market(listing: Listing, tick: Price, *, accepting: bool) -> Json:
         "mts": number(tick),
         "mbf": base_fee(listing),
         "tbf": base_fee(listing),
+        "r": {
+            "mi": number(facts.reward_min),
+            "ma": facts.reward_spread / _CENT,
+            "moas": seconds_of(Instant(facts.reward_age)),
+        },
         "ao": accepting,
         "itode": bool(facts.taker_hold),
         "v": "v1" if listing.contract.version == "2" else "v2",

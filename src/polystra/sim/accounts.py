@@ -38,6 +38,9 @@ class Balance(Struct, eq=False):
         return self.owned - self.unseen_in - self.reserved
 
 
+_NOTHING = Balance()
+
+
 class Purse(Struct, eq=False):
     """Everything one account has."""
 
@@ -115,6 +118,14 @@ class Accounts:
         purse = self.purses.get(account, Purse(Balance(), {}))
         held = tuple((token, Shares(balance.shown)) for token, balance in purse.tokens.items() if balance.shown)
         return Balances(cash=Usd(purse.cash.shown), shares=held)
+
+    def holders(self, tokens: tuple[TokenId, ...]) -> tuple[Account, ...]:
+        """Who owns any of these tokens, the street and the venue left out."""
+        return tuple(
+            account
+            for account, purse in self.purses.items()
+            if account not in (STREET, VENUE) and any(purse.tokens.get(token, _NOTHING).owned for token in tokens)
+        )
 
     def truth(self) -> tuple[AccountTruth, ...]:
         return tuple(

@@ -32,11 +32,12 @@ from typing import Any, TypeAlias
 
 from polystra.core.ids import MarketId, VenueOrderId
 from polystra.core.units import Instant
-from polystra.sim import background, cancels, entry, funds, heartbeat, life, mishaps, modes
+from polystra.sim import background, cancels, entry, funds, heartbeat, life, mishaps, modes, rewards
 from polystra.sim import messages as m
 from polystra.sim.floor import Floor
 from polystra.sim.history import Point
 from polystra.sim.records import Account, Balances, Book, OpenOrder, Trade, Truth
+from polystra.sim.rewards import Earning
 from polystra.sim.rules import Rules
 
 Act: TypeAlias = Callable[[Floor, Any, Instant], None]
@@ -123,6 +124,26 @@ class Exchange:
     def mishap_hits(self) -> Mapping[m.Mishap, int]:
         """How often each has happened."""
         return dict(self._floor.mishap_hits)
+
+    def scores(self, order: VenueOrderId, now: Instant) -> bool:
+        """Whether an order rests where it earns rewards (`rewards`)."""
+        known = self._floor.resting.get(order)
+        return known is not None and rewards.scores_now(self._floor.markets[known.market], known, now)
+
+    def maker_scores(self, market: MarketId, now: Instant) -> dict[Account, int]:
+        """Each maker's part of the rewards at this moment, the background's included; raises ValueError for a market
+        never listed."""
+        return rewards.maker_scores(self._floor.market(market), now)
+
+    def earnings(self, now: Instant) -> tuple[Earning, ...]:
+        """All rewards earned up to `now`. Let fall due what is due before you ask."""
+        self._floor.rewards.reach(now, self._floor.markets.values())
+        return self._floor.rewards.earnings()
+
+    def holders(self, market: MarketId) -> tuple[Account, ...]:
+        """Who owns shares of a market, the background left out; raises ValueError for one never listed."""
+        facts = self._floor.market(market).facts
+        return self._floor.accounts.holders((facts.up_token, facts.down_token))
 
     def truth(self) -> Truth:
         floor = self._floor

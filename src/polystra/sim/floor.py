@@ -15,6 +15,7 @@ from polystra.sim.markets import Market
 from polystra.sim.messages import HeartbeatId, Mishap, Mode, Output, PublicLevels, Restriction
 from polystra.sim.orders import Order
 from polystra.sim.records import Account, Leg, Trade
+from polystra.sim.rewards import Rewards
 from polystra.sim.rules import Rules
 
 Act: TypeAlias = Callable[[Instant], None]
@@ -52,6 +53,7 @@ class Floor:
         self._alarms_set = 0
         self._names = rng.getrandbits(128).to_bytes(16, "big")
         self._named = 0
+        self.rewards = Rewards(self._names)
 
     # --- time
 
@@ -76,6 +78,8 @@ class Floor:
     def _pass_to(self, now: Instant) -> None:
         if now >= self.history.due:
             self.history.reach(now, self.markets.values())
+        if now >= self.rewards.due:
+            self.rewards.reach(now, self.markets.values())
         self.now = now
 
     # --- names

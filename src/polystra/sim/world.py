@@ -53,6 +53,9 @@ class MarketFacts(Struct, frozen=True, gc=False, kw_only=True):
     `fee_rate` and `rebate_rate` are millionths; `fee_in_shares` is the era before 2026-04-28, when a BUY paid its fee
     in shares. A marketable order waits `taker_hold` before it is matched; with `answers_delayed` its answer does not
     wait but says `delayed`. Orders before `accepts_from` find the market not ready.
+
+    An order of at least `reward_min` that has rested for `reward_age`, nearer to the middle than `reward_spread`,
+    scores for rewards, of which there are `reward_rate` a day.
     """
 
     id: MarketId
@@ -69,6 +72,10 @@ class MarketFacts(Struct, frozen=True, gc=False, kw_only=True):
     accepts_from: Instant = Instant(0)
     start: Instant = Instant(0)
     end: Instant = Instant(0)
+    reward_min: Shares = Shares(50_000_000)
+    reward_spread: Price = Price(45_000)
+    reward_age: Nanos = Nanos(30_000_000_000)
+    reward_rate: Usd = Usd(0)
 
     def token(self, outcome: Outcome) -> TokenId:
         return self.up_token if outcome is Outcome.UP else self.down_token
