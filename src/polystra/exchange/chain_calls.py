@@ -18,12 +18,12 @@ from polystra.edge.polymarket.eip712 import MOST
 from polystra.edge.polymarket.keccak import keccak256
 from polystra.exchange.deposit_wallets import Call
 from polystra.exchange.listings import Listing
-from polystra.exchange.members import Approved
+from polystra.exchange.members import SpenderApproved
 from polystra.exchange.venue import Venue
 from polystra.sim import messages as sim
 from polystra.sim.records import Account
 
-Deed: TypeAlias = sim.Split | sim.Merge | sim.Redeem | Approved
+Deed: TypeAlias = sim.Split | sim.Merge | sim.Redeem | SpenderApproved
 
 MOST_SHARES = 1 << 62
 """What a message can carry; nobody has as much."""
@@ -73,11 +73,11 @@ def deed_of(venue: Venue, account: Account, call: Call) -> Deed:
 
 
 def _approve(_: Venue, account: Account, contract: Address, words: Words) -> Deed:
-    return Approved(account, contract, words.address(0), str(words.number(1)))
+    return SpenderApproved(account, contract, words.address(0), str(words.number(1)))
 
 
 def _approve_all(_: Venue, account: Account, contract: Address, words: Words) -> Deed:
-    return Approved(account, contract, words.address(0), str(MOST if words.number(1) else 0))
+    return SpenderApproved(account, contract, words.address(0), str(MOST if words.number(1) else 0))
 
 
 def _split(venue: Venue, account: Account, _: Address, words: Words) -> Deed:

@@ -65,7 +65,7 @@ class WalletOpened(Struct, frozen=True, gc=False, tag=True):
     approved: bool = True
 
 
-class Approved(Struct, frozen=True, gc=False, tag=True):
+class SpenderApproved(Struct, frozen=True, gc=False, tag=True):
     """An account lets `spender` move so much of a contract's money, or, of shares, all or nothing: a whole number of
     256 bits, as text."""
 
@@ -99,7 +99,9 @@ class SideKeyDeleted(Struct, frozen=True, gc=False, tag=True):
     api_key: str
 
 
-MemberChange: TypeAlias = WalletOpened | Approved | Relayed | KeyCreated | KeyDeleted | SideKeyCreated | SideKeyDeleted
+MemberChange: TypeAlias = (
+    WalletOpened | SpenderApproved | Relayed | KeyCreated | KeyDeleted | SideKeyCreated | SideKeyDeleted
+)
 
 
 class Members:
@@ -159,7 +161,7 @@ class Members:
 
     # --- on the chain
 
-    def approve(self, change: Approved) -> None:
+    def approve(self, change: SpenderApproved) -> None:
         self.on_change(change)
         self._allowances[change.account, change.contract, change.spender] = int(change.amount)
 
@@ -255,7 +257,7 @@ class Members:
         match change:
             case WalletOpened():
                 self.open_wallet(change.owner, change.kind, change.wallet, approved=change.approved)
-            case Approved():
+            case SpenderApproved():
                 self.approve(change)
             case Relayed():
                 self.relay(change.owner)

@@ -21,7 +21,7 @@ from polystra.edge.polymarket.keys import signer_address
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.exchange.chain_calls import Deed, Reverted, deed_of
 from polystra.exchange.deposit_wallets import Call, batch_digest, deposit_wallet_of
-from polystra.exchange.members import Approved
+from polystra.exchange.members import SpenderApproved
 from polystra.exchange.replies import Refused, Routes, reply
 from polystra.exchange.venue import Venue
 from polystra.exchange.wire import UNREADABLE, Json, seconds_of
@@ -170,7 +170,7 @@ class Relayer:
             return str(reverted)
         self._venue.members.relay(owner)
         for deed in deeds:
-            if isinstance(deed, Approved):
+            if isinstance(deed, SpenderApproved):
                 self._venue.members.approve(deed)
             else:
                 answer = self._venue.ask(deed)
@@ -203,7 +203,7 @@ class Relayer:
         for deed in deeds:
             if isinstance(deed, sim.Redeem):
                 self._redeem_on_paper(free, deed)
-            elif not isinstance(deed, Approved):
+            elif not isinstance(deed, SpenderApproved):
                 tokens = [self._venue.listings[deed.market].facts.token(outcome) for outcome in Outcome]
                 pairs = deed.shares if isinstance(deed, sim.Split) else -deed.shares
                 free[_CASH] -= pairs
