@@ -7,6 +7,7 @@ from typing import TypeVar
 import aiohttp
 from msgspec import Struct
 
+from polystra.app.exchange_clock import ClockFacts, TimeMode
 from polystra.app.lock_step import SteppedDialer, SteppedRest, attach
 from polystra.app.outbox import OrderNames
 from polystra.app.throwaway import seeded_salts
@@ -29,25 +30,13 @@ from polystra.edge.polymarket.wallet import Wallet
 
 _T = TypeVar("_T")
 
-LOCK_STEP = "lock-step"
-RECORDED = "recorded"
-
 
 class VenueUnreachable(PolystraError):
     """The venue did not answer what must be known before trading begins."""
 
 
-class ClockFacts(Struct, frozen=True):
-    """A clock of recorded time: `start` is shown at `origin` (monotonic nanoseconds), and it runs `speed` times as fast
-    as the machine's."""
-
-    start: Instant
-    speed: float
-    origin: int
-
-
 class Place(Struct, frozen=True, kw_only=True):
-    """Where a venue is and how its time goes: `mode` is `wall`, `recorded` or `lock-step`. Without `prices` nobody
+    """Where a venue is and how its time goes. Without `prices` nobody
     tells what settles its markets."""
 
     clob: str
@@ -56,7 +45,7 @@ class Place(Struct, frozen=True, kw_only=True):
     gamma: str
     prices: str = ""
     control: str = ""
-    mode: str = "wall"
+    mode: TimeMode = TimeMode.WALL
     clock: ClockFacts | None = None
     pid: int = 0
 
@@ -68,7 +57,7 @@ async def connected(place: Place, wallet: Wallet, *, seed: int, heartbeat: bool 
     Raises `VenueUnreachable` and `ExchangeGone`. What is asked here first takes none of the venue's time.
     """
     async with open_rest() as plain, aiohttp.ClientSession() as session:
-        steps = await attach(session, place.control) if place.mode == LOCK_STEP else None
+        steps = await attach(session, place.control) if place.mode is TimeMode.LOCK_STEP else None
         clock = steps if steps is not None else _clock(place)
         credentials = _known(await api_credentials(plain, place.clob, key=wallet.key, clock=clock), "its API key")
         cash = _known(await _venue(plain, place, wallet, credentials, clock).balances(), "its cash").cash

@@ -61,7 +61,7 @@ def attachment(line: Path, number: int) -> Attachment:
         place, accounts = msgspec.json.decode(raw, type=Place), msgspec.json.decode(raw, type=_Told).accounts
     except (OSError, msgspec.DecodeError) as error:
         raise NoExchange(f"{line}: {error}: give a file with the line that polystra exchange --json prints") from None
-    if place.mode == TimeMode.WALL:
+    if place.mode is TimeMode.WALL:
         raise NoExchange(
             f"{line}: that exchange has moved its recordings to now, so that names and times of its windows differ: "
             "start it with --recorded-time or --speed max"

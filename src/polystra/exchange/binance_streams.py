@@ -13,7 +13,7 @@ from aiohttp import web
 
 from polystra.core.units import Instant
 from polystra.exchange.binance import MILLISECOND, last_moment, symbol_of
-from polystra.exchange.connections import Connection
+from polystra.exchange.connections import Connection, Readers
 from polystra.exchange.faults import Faults
 from polystra.exchange.replies import Routes
 from polystra.exchange.spot import COINS, SpotCandle, SpotMarket, SpotTrade, Told
@@ -47,7 +47,7 @@ class BinanceStream:
     def __init__(self, venue: Venue, faults: Faults, spot: SpotMarket) -> None:
         self._venue = venue
         self._faults = faults
-        self._readers: dict[_Reader, None] = {}
+        self._readers = Readers[_Reader]()
         self._acts: dict[str, Callable[[_Reader, _Frame], None]] = {
             "SUBSCRIBE": _subscribe,
             "UNSUBSCRIBE": _unsubscribe,
@@ -73,15 +73,10 @@ class BinanceStream:
     async def _serve(self, request: web.Request, named: str, *, combined: bool) -> web.WebSocketResponse:
         streams = dict.fromkeys(filter(None, named.split("/")))
         reader = _Reader(Connection(BINANCE, request, self._faults), combined, streams)
-        self._readers[reader] = None
-        try:
-            return await reader.connection.serve(lambda text: self._hear(reader, text))
-        finally:
-            del self._readers[reader]
+        return await self._readers.serve(reader, self._hear)
 
     def close_all(self) -> None:
-        for reader in self._readers:
-            reader.connection.close()
+        self._readers.close_all()
 
     def _hear(self, reader: _Reader, text: str) -> None:
         try:

@@ -5,9 +5,9 @@ broken. Its reader sees a reset and reads everything anew, which is better than 
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -167,3 +167,38 @@ class Connection:
         """Ends with the connection."""
         while True:
             await self._socket.send_frame(await self._waiting.get(), WSMsgType.TEXT)
+
+
+class Reader(Protocol):
+    """Whoever hears a stream, with what it wants to hear."""
+
+    @property
+    def connection(self) -> Connection: ...
+
+
+_R = TypeVar("_R", bound=Reader)
+
+
+class Readers(Generic[_R]):
+    """Those who hear one stream, in the order in which they came. Mutable."""
+
+    def __init__(self) -> None:
+        self._all: dict[_R, None] = {}
+
+    async def serve(self, reader: _R, hear: Callable[[_R, str], None]) -> web.WebSocketResponse:
+        """One of them, until either side goes."""
+        self._all[reader] = None
+        try:
+            return await reader.connection.serve(lambda text: hear(reader, text))
+        finally:
+            del self._all[reader]
+
+    def close_all(self) -> None:
+        for reader in self._all:
+            reader.connection.close()
+
+    def __iter__(self) -> Iterator[_R]:
+        return iter(self._all)
+
+    def __bool__(self) -> bool:
+        return bool(self._all)

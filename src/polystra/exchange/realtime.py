@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from polystra.core.units import Instant, show
-from polystra.exchange.connections import Connection
+from polystra.exchange.connections import Connection, Readers
 from polystra.exchange.faults import Faults
 from polystra.exchange.price_feeds import Feed, PriceBoard, Print
 from polystra.exchange.replies import Routes
@@ -71,7 +71,7 @@ class RealtimeStream:
         self._venue = venue
         self._faults = faults
         self._board = board
-        self._readers: dict[_Reader, None] = {}
+        self._readers = Readers[_Reader]()
         self._acts: dict[str, Callable[[_Reader, _Frame], None]] = {
             "auth": self._identify,
             "subscribe": self._subscribe,
@@ -85,15 +85,10 @@ class RealtimeStream:
 
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         reader = _Reader(Connection(REALTIME, request, self._faults))
-        self._readers[reader] = None
-        try:
-            return await reader.connection.serve(lambda text: self._hear(reader, text))
-        finally:
-            del self._readers[reader]
+        return await self._readers.serve(reader, self._hear)
 
     def close_all(self) -> None:
-        for reader in self._readers:
-            reader.connection.close()
+        self._readers.close_all()
 
     # --- what clients say
 

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from polystra.core.units import Instant, decimal
-from polystra.exchange.connections import Connection
+from polystra.exchange.connections import Connection, Readers
 from polystra.exchange.faults import Faults
 from polystra.exchange.price_feeds import Feed, PriceBoard, Print
 from polystra.exchange.replies import Routes
@@ -57,7 +57,7 @@ class RtdsStream:
         self._venue = venue
         self._faults = faults
         self._board = board
-        self._readers: dict[_Reader, None] = {}
+        self._readers = Readers[_Reader]()
         self._connected = 0
         board.listeners.append(self._tell)
 
@@ -67,15 +67,10 @@ class RtdsStream:
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         self._connected += 1
         reader = _Reader(Connection(PRICES, request, self._faults), f"{PRICES}-{self._connected}")
-        self._readers[reader] = None
-        try:
-            return await reader.connection.serve(lambda text: self._hear(reader, text))
-        finally:
-            del self._readers[reader]
+        return await self._readers.serve(reader, self._hear)
 
     def close_all(self) -> None:
-        for reader in self._readers:
-            reader.connection.close()
+        self._readers.close_all()
 
     def _hear(self, reader: _Reader, text: str) -> None:
         """What is no request is ignored."""

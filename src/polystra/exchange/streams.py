@@ -11,7 +11,7 @@ from polystra.core.terms import Outcome
 from polystra.core.units import NO_ASK, NO_BID
 from polystra.edge.polymarket.addresses import Address
 from polystra.exchange import frames
-from polystra.exchange.connections import Connection
+from polystra.exchange.connections import Connection, Readers
 from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.listings import Listing
 from polystra.exchange.replies import Routes
@@ -35,7 +35,7 @@ class MarketStream:
     def __init__(self, venue: Venue, faults: Faults) -> None:
         self._venue = venue
         self._faults = faults
-        self._readers: dict[_MarketReader, None] = {}
+        self._readers = Readers[_MarketReader]()
         self._by_token: dict[TokenId, dict[_MarketReader, None]] = {}
         self._tops: dict[MarketId, Top] = {}
         venue.listeners.append(self._tell)
@@ -45,16 +45,13 @@ class MarketStream:
 
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         reader = _MarketReader(Connection(MARKET, request, self._faults))
-        self._readers[reader] = None
         try:
-            return await reader.connection.serve(lambda text: self._hear(reader, text))
+            return await self._readers.serve(reader, self._hear)
         finally:
             self._forget(reader, tuple(reader.tokens))
-            del self._readers[reader]
 
     def close_all(self) -> None:
-        for reader in self._readers:
-            reader.connection.close()
+        self._readers.close_all()
 
     # --- subscriptions
 
@@ -183,7 +180,7 @@ class UserStream:
     def __init__(self, venue: Venue, faults: Faults) -> None:
         self._venue = venue
         self._faults = faults
-        self._readers: dict[_UserReader, None] = {}
+        self._readers = Readers[_UserReader]()
         venue.listeners.append(self._tell)
 
     def routes(self) -> Routes:
@@ -191,15 +188,10 @@ class UserStream:
 
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         reader = _UserReader(Connection(USER, request, self._faults))
-        self._readers[reader] = None
-        try:
-            return await reader.connection.serve(lambda text: self._hear(reader, text))
-        finally:
-            del self._readers[reader]
+        return await self._readers.serve(reader, self._hear)
 
     def close_all(self) -> None:
-        for reader in self._readers:
-            reader.connection.close()
+        self._readers.close_all()
 
     def _hear(self, reader: _UserReader, text: str) -> None:
         """Whoever does not begin with good credentials is shown out, without a word."""
