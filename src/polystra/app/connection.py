@@ -64,25 +64,7 @@ async def connected(place: Place, wallet: Wallet, *, seed: int, heartbeat: bool 
         rest: Asking = plain if steps is None else SteppedRest(plain, steps)
         dialer: Dialer = SocketDialer() if steps is None else SteppedDialer(SocketDialer(), steps)
         public = PublicReadings(rest, place.clob)
-
-        def market_feed(put: Tell, hear_of: Callable[[str], None]) -> MarketFeed:
-            return MarketFeed(
-                dialer, place.market_ws, time=clock, put=put, on_new_market=hear_of, newest_book=_book_time(public)
-            )
-
-        def user_feed(put: Tell, names: OrderNames) -> UserFeed:
-            return UserFeed(
-                dialer,
-                place.user_ws,
-                credentials=credentials,
-                time=clock,
-                put=put,
-                names=names.ours,
-            )
-
-        def price_feed(put: Tell, assets: Collection[str]) -> PriceFeed:
-            return PriceFeed(dialer, place.prices, time=clock, put=put, assets=assets)
-
+        feeds = _Feeds(place, dialer, clock, credentials, public)
         far = WireVenue(
             Client(
                 wallet=wallet,
@@ -95,15 +77,48 @@ async def connected(place: Place, wallet: Wallet, *, seed: int, heartbeat: bool 
                 venue=_venue(rest, place, wallet, credentials, clock),
                 catalogue=Catalogue(rest, gamma=place.gamma, clob=place.clob),
                 public=public,
-                market_feed=market_feed,
-                user_feed=user_feed,
-                price_feed=price_feed if place.prices else None,
+                market_feed=feeds.market,
+                user_feed=feeds.user,
+                price_feed=feeds.prices if place.prices else None,
             )
         )
         try:
             yield far
         finally:
             await far.close()
+
+
+class _Feeds(Struct, frozen=True):
+    """Makes the streams of one trader, once it is known who is to be told."""
+
+    place: Place
+    dialer: Dialer
+    clock: Time
+    credentials: Credentials
+    public: PublicReadings
+
+    def market(self, put: Tell, hear_of: Callable[[str], None]) -> MarketFeed:
+        return MarketFeed(
+            self.dialer,
+            self.place.market_ws,
+            time=self.clock,
+            put=put,
+            on_new_market=hear_of,
+            newest_book=_book_time(self.public),
+        )
+
+    def user(self, put: Tell, names: OrderNames) -> UserFeed:
+        return UserFeed(
+            self.dialer,
+            self.place.user_ws,
+            credentials=self.credentials,
+            time=self.clock,
+            put=put,
+            names=names.ours,
+        )
+
+    def prices(self, put: Tell, assets: Collection[str]) -> PriceFeed:
+        return PriceFeed(self.dialer, self.place.prices, time=self.clock, put=put, assets=assets)
 
 
 def _venue(rest: Asking, place: Place, wallet: Wallet, credentials: Credentials, clock: Time) -> Venue:

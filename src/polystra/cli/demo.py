@@ -61,7 +61,7 @@ def demo(
             windows=found_windows(data, scenario, windows),
             in_process=in_process,
         )
-    again = "polystra demo --resume" + ("" if out is None else f" --out {out}")
+    again = f"polystra demo --resume --out {folder}"
     try:
         result = _play(DemoOptions(plan=plan, folder=folder, resume=resume), progress)
     except KeyboardInterrupt:
