@@ -43,6 +43,7 @@ LINES: Mapping[str, tuple[str, str]] = {
     "exits.stop_percent": ("%", "The stop also holds when the bid is this much below the entry price. 0 is off."),
     "exits.stop_min_age_seconds": ("s", "No stop on a younger holding."),
     "exits.hold_last_seconds": ("s", "Nothing is sold in the window's last seconds: held to settlement."),
+    "exits.stop_order": ("", "`FAK` sells what it can and tries the rest again; `FOK` sells all at once or nothing."),
     "exits.stop_slippage": ("USD a share", "A stop sells at worst this far below the bid that set it off."),
     "engine.book_patience_seconds": ("s", "A book silent for longer is not trusted."),
     "engine.doubt_patience_seconds": (
@@ -51,6 +52,10 @@ LINES: Mapping[str, tuple[str, str]] = {
     ),
     "engine.reading_every_seconds": ("s", "How often the venue's account is read and compared."),
     "engine.drift_confirmed_after_seconds": ("s", "A difference counts when two readings this far apart show it."),
+    "engine.max_clock_offset_seconds": (
+        "s",
+        "How far the machine's clock may be from the venue's. Times are corrected by it; beyond this, nothing is opened.",
+    ),
     "engine.auto_adjust_percent": ("%", "The part of a holding that may be written off without calling a person."),
     "strategy.name": ("", "Which strategy trades."),
     "strategy.tilted_prior.momentum_weight": ("log-odds", "How far full momentum moves the market's own probability."),

@@ -104,6 +104,9 @@ _CAUSES: dict[type[nt.Note], Callable[[Any], Hashable]] = {
     nt.DriftFound: lambda note: (note.subject, note.why),
     nt.ForeignOrderSeen: lambda note: note.venue_order,
     nt.ReadingFailed: lambda note: note.why,
+    nt.VenueModeChanged: lambda note: note.after,
+    nt.ClockDrifted: lambda note: note.over,
+    nt.PositionUnpriced: lambda note: "unpriced",
 }
 """What makes two notes of a kind the same to a reader; kinds that are not here are never repeats."""
 
@@ -210,6 +213,16 @@ def _state(note: nt.StateChanged) -> str:
     return f"{note.after}, was {note.before}: {note.why} ({note.who})"
 
 
+def _mode(note: nt.VenueModeChanged) -> str:
+    until = "" if note.until is None else f", asked again at {clock(note.until)}"
+    return f"the venue is {note.after}, was {note.before}{until}"
+
+
+def _clock_drifted(note: nt.ClockDrifted) -> str:
+    off = f"the machine's clock is {note.ahead / 1e9:+.1f} s off the venue's"
+    return f"{off}: entries go on" if note.over else f"{off}: entries wait until it is set"
+
+
 LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.MarketFollowed: _followed,
     nt.EntryDecided: _decided,
@@ -229,6 +242,9 @@ LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.MemoryKept: lambda note: f"{note.strategy} remembers {len(note.value)} bytes",
     nt.StateChanged: _state,
     nt.ReadingFailed: lambda note: f"the account could not be read, entries wait: {note.why}",
+    nt.VenueModeChanged: _mode,
+    nt.ClockDrifted: _clock_drifted,
+    nt.PositionUnpriced: lambda note: f"no price for what is held since {clock(note.since)}: no stop can hold",
 }
 """One for each kind of note; a test holds it equal to the list of notes."""
 

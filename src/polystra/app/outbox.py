@@ -28,9 +28,9 @@ class Signer(Protocol):
 
 
 class Venue(Protocol):
-    """Carries ready commands to the venue. Answers come back through the inbox, never as a return value."""
+    """Carries what one step decided to the venue. Answers come back through the inbox, never as a return value."""
 
-    def send(self, ready: Ready) -> None: ...
+    def send(self, ready: Sequence[Ready]) -> None: ...
 
 
 class OrderNames:
@@ -88,15 +88,16 @@ class Outbox:
         if self._stopped is not None:
             self.hold_back(ready, self._stopped)
             return
-        for one in ready:
-            if one.venue_order is not None or not isinstance(one.command, PlaceOrder):
-                self._venue.send(one)
+        self._venue.send([one for one in ready if one.venue_order is not None or not _places(one)])
 
     def hold_back(self, ready: Sequence[Ready], why: str) -> None:
         """Placements stay here, because of `why`; everything else goes. An order that could not be signed has been told
         already."""
+        self._venue.send([one for one in ready if not _places(one)])
         for one in ready:
-            if not isinstance(one.command, PlaceOrder):
-                self._venue.send(one)
-            elif one.venue_order is not None:
+            if isinstance(one.command, PlaceOrder) and one.venue_order is not None:
                 self._inbox.put(OrderNotSent(at=Instant(0), order=one.command.order, why=why))
+
+
+def _places(ready: Ready) -> bool:
+    return isinstance(ready.command, PlaceOrder)

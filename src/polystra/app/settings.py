@@ -23,6 +23,7 @@ from polystra.core.rules import Rules
 from polystra.core.sizing import StakeRules
 from polystra.core.strategies.tilted_prior import TiltedPrior
 from polystra.core.strategy import ExitPolicy, StopPolicy, Strategy
+from polystra.core.terms import TimeInForce
 from polystra.core.units import MICRO, micro, price, seconds, usd
 
 PREFIX = "POLYSTRA__"
@@ -73,6 +74,7 @@ class ExitSettings(_Section):
     stop_percent: Annotated[Decimal, Field(ge=0, lt=100, decimal_places=4)] = Decimal(0)
     stop_min_age_seconds: Seconds = 30
     stop_slippage: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=6)] = Decimal("0.05")
+    stop_order: Literal["FAK", "FOK"] = "FAK"
 
 
 class EngineSettings(_Section):
@@ -82,6 +84,7 @@ class EngineSettings(_Section):
     doubt_patience_seconds: Seconds = 60
     reading_every_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60
     drift_confirmed_after_seconds: Seconds = 30
+    max_clock_offset_seconds: Seconds = 10
     auto_adjust_percent: Annotated[Decimal, Field(ge=0, le=100, decimal_places=4)] = Decimal(2)
 
 
@@ -176,6 +179,7 @@ class Settings(_Section):
             doubt_patience=seconds(engine.doubt_patience_seconds),
             reading_every=seconds(engine.reading_every_seconds),
             drift_confirmed_after=seconds(engine.drift_confirmed_after_seconds),
+            max_clock_offset=seconds(engine.max_clock_offset_seconds),
             auto_adjust=_part(engine.auto_adjust_percent),
         )
 
@@ -188,6 +192,7 @@ class Settings(_Section):
             fraction=_part(exits.stop_percent) if exits.stop_percent else None,
             min_age=seconds(exits.stop_min_age_seconds),
             slippage=price(exits.stop_slippage),
+            time_in_force=TimeInForce(exits.stop_order),
         )
         return ExitPolicy(
             target=price(exits.target) if exits.target else None,

@@ -65,7 +65,7 @@ def public_event(output: sim.Public) -> ev.AnyEvent | None:
     match output:
         case sim.PublicBook():
             return ev.BookSnapshot(
-                at=_NOW, market=output.market, bids=output.bids, asks=output.asks, venue_at=_milliseconds(output.at)
+                at=_NOW, market=output.market, bids=output.bids, asks=output.asks, venue_at=milliseconds(output.at)
             )
         case sim.PublicLevels():
             return ev.BookChanged(
@@ -74,7 +74,7 @@ def public_event(output: sim.Public) -> ev.AnyEvent | None:
                 changes=tuple(ev.LevelChange(one.side, one.price, one.size) for one in output.changes),
                 best_bid=output.best_bid,
                 best_ask=output.best_ask,
-                venue_at=_milliseconds(output.at),
+                venue_at=milliseconds(output.at),
             )
         case sim.PublicTrade():
             taker = output.taker or Side.BUY
@@ -92,7 +92,7 @@ def price_event(told: Print) -> ev.PricePrinted | None:
     source = _HEARD.get(told.feed)
     if source is None:
         return None
-    stamped = _milliseconds(told.at)
+    stamped = milliseconds(told.at)
     return ev.PricePrinted(at=_NOW, asset=told.asset, source=source, value=told.value, stamped_at=stamped)
 
 
@@ -207,5 +207,5 @@ def _seconds(at: Instant) -> Instant:
     return Instant(at // SECOND * SECOND)
 
 
-def _milliseconds(at: Instant) -> Instant:
+def milliseconds(at: Instant) -> Instant:
     return Instant(at // MILLISECOND * MILLISECOND)

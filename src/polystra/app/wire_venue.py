@@ -5,15 +5,16 @@ its heart beating. Nothing is decided here, and nothing is sent twice.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from typing import Any, TypeAlias, assert_never
 
 from msgspec import Struct
 
 from polystra.app.inbox import Inbox, Waiting
 from polystra.app.lock_step import LockStep
 from polystra.app.outbox import OrderNames
-from polystra.app.wire_events import cancel_event, fill_events, placement_event, reading_events
+from polystra.app.wire_events import reading_events
+from polystra.app.wire_orders import WireOrders
 from polystra.core import commands as cm
 from polystra.core import events as ev
 from polystra.core.ids import MarketId, OrderId
@@ -30,7 +31,7 @@ from polystra.edge.polymarket.private_rest import ReadingFailed
 from polystra.edge.polymarket.public import PublicReadings
 from polystra.edge.polymarket.slugs import expected_slugs, series_of
 from polystra.edge.polymarket.user_feed import UserFeed
-from polystra.edge.polymarket.venue import Mismatch, NoSuchOrder, Venue
+from polystra.edge.polymarket.venue import Mismatch, Venue
 from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.ready import Ready
 
@@ -105,6 +106,7 @@ class WireVenue:
         self._series = frozenset(series)
         self._inbox = inbox
         self._names = names
+        self._orders = WireOrders(self._client.venue, names=names, put=inbox.put, spawn=self._spawn)
         if self._client.steps is not None:
             self._client.steps.busy = lambda: inbox.waiting
         self._market_feed = self._client.market_feed(self._put, self._hear_of)
@@ -124,32 +126,46 @@ class WireVenue:
             self._spawn(self._price_feed.run())
         self._spawn(self._start())
 
-    def send(self, ready: Ready) -> None:
-        """Take a command on its way to the venue."""
-        match ready.command:
-            case cm.PlaceOrder():
-                self._spawn(self._place(ready, ready.command))
-            case cm.CancelOrder(order=order):
-                self._spawn(self._cancel(order))
+    def send(self, ready: Sequence[Ready]) -> None:
+        """Take the commands of one step on their way to the venue: placements and cancels each as one request."""
+        self._orders.cancel([one.command.order for one in ready if isinstance(one.command, cm.CancelOrder)])
+        self._orders.place([one for one in ready if isinstance(one.command, cm.PlaceOrder)])
+        for one in ready:
+            self._send(one.command)
+
+    def _send(self, command: cm.AnyCommand) -> None:
+        match command:
+            case cm.PlaceOrder() | cm.CancelOrder():
+                pass  # sent together
+            case cm.ResendOrder(order=order):
+                self._orders.resend(order)
+            case cm.CancelMarket(market=market):
+                self._orders.cancel_market(market)
             case cm.CancelAll():
                 self._spawn(self._cancel_all())
             case cm.QueryOrder(order=order):
-                self._spawn(self._look_up(order))
+                self._orders.look_up(order)
             case cm.TakeSnapshot():
                 self._spawn(self._read_later())
+            case cm.DropNotifications(ids=ids):
+                self._spawn(self._drop(ids))
             case cm.Follow(market=market):
                 self._market_feed.follow(self._markets[market])
             case cm.Unfollow(market=market):
                 self._market_feed.unfollow(market)
+            case cm.ReadBook(market=market):
+                self._spawn(self._read_book(self._markets[market]))
             case cm.LoadHistory(market=market):
                 self._spawn(self._load_history(self._markets[market]))
+            case _:
+                assert_never(command)
 
     async def cancel_everything(self) -> str | None:
         """Takes back every live order of the account; None when the venue says that it did, else why not."""
-        answer = await self._client.venue.cancel_all()
-        if isinstance(answer, ReadingFailed):
-            return answer.why
-        return f"{len(answer.kept)} orders were not cancelled" if answer.kept else None
+        return await self._orders.cancel_everything()
+
+    async def _cancel_all(self) -> None:
+        await self.cancel_everything()
 
     async def linger(self) -> None:
         """Long enough for the streams to tell of what was just done."""
@@ -208,39 +224,6 @@ class WireVenue:
                 heart = HeartbeatId(answer)
             await self.clock.until(_next(self.clock.now(), BEAT_EVERY))
 
-    # --- orders
-
-    async def _place(self, ready: Ready, command: cm.PlaceOrder) -> None:
-        assert ready.venue_order is not None
-        outcome = await self._client.venue.place(ready.venue_order, ready.body)
-        self._inbox.put(placement_event(command.order, command.terms, outcome))
-
-    async def _cancel(self, order: OrderId) -> None:
-        theirs = self._names.theirs(order)
-        if theirs is None:
-            return
-        for outcome in await self._client.venue.cancel((theirs,)):
-            self._inbox.put(cancel_event(order, outcome))
-
-    async def _cancel_all(self) -> None:
-        await self.cancel_everything()
-
-    async def _look_up(self, order: OrderId) -> None:
-        """A question that failed has no answer; it is asked again by whoever wants to know."""
-        theirs = self._names.theirs(order)
-        if theirs is None:
-            return
-        fate = await self._client.venue.fate(theirs, since=None)
-        if isinstance(fate, ReadingFailed):
-            return
-        for fill in fill_events(fate.trades, self._names.ours):
-            if fill.order == order:
-                self._inbox.put(fill)
-        if isinstance(fate.order, NoSuchOrder):
-            self._inbox.put(ev.OrderNotFound(at=Instant(0), order=order))
-        else:
-            self._inbox.put(ev.OrderReported(at=Instant(0), order=order, matched=fate.order.matched))
-
     # --- markets
 
     async def _discover(self) -> None:
@@ -285,6 +268,17 @@ class WireVenue:
             self._put(ev.MarketResolved(at=Instant(0), market=market.id, payout=state.payout))
         elif not state.accepting and market.id not in self._over:
             self._put(ev.MarketClosed(at=Instant(0), market=market.id))
+
+    async def _read_book(self, market: Market) -> None:
+        """A question that failed has no answer; the engine asks again."""
+        book = await self._client.public.book(market.up_token)
+        if not isinstance(book, ReadingFailed):
+            read = ev.BookRead(at=Instant(0), market=market.id, bids=book.bids, asks=book.asks, venue_at=book.at)
+            self._inbox.put(read)
+
+    async def _drop(self, ids: Sequence[int]) -> None:
+        """What stays there after a failure is read, and dropped, again."""
+        await self._client.venue.drop_notifications(ids)
 
     async def _load_history(self, market: Market) -> None:
         start = Instant(market.start - HISTORY)

@@ -10,7 +10,9 @@ same run; and as each message of the wire has its counterpart here, the same ord
 import asyncio
 import heapq
 from collections.abc import Collection, Sequence
+from functools import partial
 from random import Random
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -50,6 +52,14 @@ GRACE = seconds(300)
 LINGER = seconds(1)
 
 
+class _Batch:
+    """Orders that were posted together, and what is known of their answers. Mutable."""
+
+    def __init__(self, orders: Sequence[VenueOrderId]) -> None:
+        self.orders = tuple(orders)
+        self.answers: dict[VenueOrderId, list[ev.AnyEvent]] = {}
+
+
 class World:
     """The venue and its market. Mutable; the trader in front of it can be taken away and replaced."""
 
@@ -68,6 +78,8 @@ class World:
         self._over: set[MarketId] = set()
         self._client: WorldClient | None = None
         self._sides: dict[OrderId, tuple[Side, bool]] = {}
+        self._sent: dict[OrderId, sim.Submit] = {}
+        self._batches: dict[VenueOrderId, _Batch] = {}
         self._senders: dict[VenueOrderId, WorldClient] = {}
         self._salt = seeded_salts(rules.seed)
         self.clock = self._ways.clock
@@ -115,29 +127,42 @@ class World:
         """Read the account once, and say `Started` when the reading has arrived."""
         self._trader.start()
 
-    def send(self, ready: Ready) -> None:
-        """Take a command on its way to the venue."""
+    def send(self, ready: Sequence[Ready]) -> None:
+        """Take the commands of one step on their way to the venue: placements and cancels each as one request."""
+        self._cancel([one.command.order for one in ready if isinstance(one.command, cm.CancelOrder)])
+        self._place([one for one in ready if isinstance(one.command, cm.PlaceOrder)])
+        for one in ready:
+            self._send(one.command)
+
+    def _send(self, command: cm.AnyCommand) -> None:
         client = self._trader
-        match ready.command:
-            case cm.PlaceOrder():
-                self._place(ready, ready.command)
-            case cm.CancelOrder(order=order):
-                theirs = client.names.theirs(order)
-                if theirs is not None:
-                    cancel = sim.Cancel(account=TRADER, orders=(theirs,))
-                    self._ways.request(lambda: self._ask(cancel, client))
+        match command:
+            case cm.PlaceOrder() | cm.CancelOrder():
+                pass  # sent together
+            case cm.ResendOrder(order=order):
+                if (again := self._sent.get(order)) is not None:
+                    self._ways.request(lambda: self._ask(again))
+            case cm.CancelMarket(market=market):
+                named = sim.CancelMarket(account=TRADER, market=market)
+                self._ways.request(lambda: self._ask(named, client))
             case cm.CancelAll():  # its answer tells nothing that the user stream does not tell
                 self._ways.request(lambda: self._ask(sim.CancelAll(account=TRADER)))
             case cm.QueryOrder(order=order):
                 client.look_up(order)
             case cm.TakeSnapshot():
                 client.read_account()
+            case cm.DropNotifications():
+                pass  # nobody reads any here
+            case cm.ReadBook(market=market):
+                client.read_book(market)
             case cm.Follow(market=market):
                 client.follow(market)
             case cm.Unfollow(market=market):
                 client.unfollow(market)
             case cm.LoadHistory(market=market):
                 client.load_history(market)
+            case _:
+                assert_never(command)
 
     async def cancel_everything(self) -> str | None:
         """Take back every live order of the account, at once. The venue always says that it did."""
@@ -268,9 +293,26 @@ class World:
 
     # --- requests and outputs
 
-    def _place(self, ready: Ready, command: cm.PlaceOrder) -> None:
-        terms, venue_order = command.terms, ready.venue_order
-        assert venue_order is not None
+    def _cancel(self, orders: Sequence[OrderId]) -> None:
+        client = self._trader
+        theirs = tuple(name for order in orders if (name := client.names.theirs(order)) is not None)
+        if theirs:
+            cancel = sim.Cancel(account=TRADER, orders=theirs)
+            self._ways.request(lambda: self._ask(cancel, client))
+
+    def _place(self, orders: Sequence[Ready]) -> None:
+        """Each is asked for alone; those of one batch are answered together, when the last of them is."""
+        requests = [self._submit(ready) for ready in orders]
+        if len(requests) > 1:
+            batch = _Batch([request.order for request in requests])
+            self._batches.update(dict.fromkeys(batch.orders, batch))
+        for request in requests:
+            self._ways.request(partial(self._ask, request))
+
+    def _submit(self, ready: Ready) -> sim.Submit:
+        command, venue_order = ready.command, ready.venue_order
+        assert isinstance(command, cm.PlaceOrder) and venue_order is not None
+        terms = command.terms
         self._sides[command.order] = (terms.side, not terms.time_in_force.immediate)
         self._senders[venue_order] = self._trader
         amounts = amounts_of(terms)
@@ -285,7 +327,8 @@ class World:
             post_only=terms.post_only,
             expiration=(terms.expires_at or 0) // 10**9,
         )
-        self._ways.request(lambda: self._ask(request))
+        self._sent[command.order] = request
+        return request
 
     def _ask(self, request: sim.Request, sender: WorldClient | None = None) -> bool:
         """Ask the exchange and send on what it says; false when it says nothing."""
@@ -317,6 +360,12 @@ class World:
         client = self._senders[output.order] if isinstance(output, sim.OrderAccepted | sim.OrderRejected) else sender
         if client is not None:
             events = answer_events(output, client.names, self._sides)
+            if isinstance(output, sim.OrderAccepted | sim.OrderRejected) and output.order in self._batches:
+                batch = self._batches.pop(output.order)
+                batch.answers[output.order] = events
+                if len(batch.answers) < len(batch.orders):
+                    return
+                events = [event for order in batch.orders for event in batch.answers[order]]
             self._ways.answer(output.at, lambda: client.tell(events))
 
     def _update(self, output: sim.Update) -> None:

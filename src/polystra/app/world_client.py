@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 
 from polystra.app.inbox import Inbox
 from polystra.app.outbox import OrderNames
-from polystra.app.translation import public_event, user_event
+from polystra.app.translation import milliseconds, public_event, user_event
 from polystra.app.wire_events import fill_events, reading_events
 from polystra.app.world_readings import End, Readings
 from polystra.app.world_ways import Ways
@@ -239,6 +239,14 @@ class WorldClient:
             self.tell([ev.OrderNotFound(at=_NOW, order=order)])
         else:
             self.tell([ev.OrderReported(at=_NOW, order=order, matched=fate.order.matched)])
+
+    def read_book(self, market: MarketId) -> None:
+        """The whole book, as one request tells it."""
+        self._ways.ask(lambda: self._venue.book(market), self._read_book)
+
+    def _read_book(self, book: sim.PublicBook) -> None:
+        read = ev.BookRead(at=_NOW, market=book.market, bids=book.bids, asks=book.asks, venue_at=milliseconds(book.at))
+        self.tell([read])
 
     def load_history(self, market: MarketId) -> None:
         since = Instant(self._markets[market].start - HISTORY)

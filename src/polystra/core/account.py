@@ -12,7 +12,8 @@ from polystra.core.units import Usd, cost_of
 
 
 class Account(Struct, frozen=True, gc=False, kw_only=True):
-    """The whole account as risk sees it. Redeemable value is shown, never spendable."""
+    """The whole account as risk sees it. Redeemable value is shown, never spendable. `allowance` is what the exchange's
+    contract may take of the cash, None where nobody says."""
 
     cash: Usd
     reserved: Usd
@@ -20,6 +21,7 @@ class Account(Struct, frozen=True, gc=False, kw_only=True):
     open_positions: int
     redeemable: Usd
     realised_today: Usd
+    allowance: Usd | None = None
 
     @property
     def free(self) -> Usd:

@@ -23,6 +23,30 @@ class CancelOrder(Command, frozen=True, kw_only=True):
     order: OrderId
 
 
+class CancelMarket(Command, frozen=True, kw_only=True):
+    """Every live order of the account in this market, also those we do not know."""
+
+    market: MarketId
+
+
+class ResendOrder(Command, frozen=True, kw_only=True):
+    """Send the same bytes of an order again that the venue does not know: it refuses what it has already."""
+
+    order: OrderId
+
+
+class DropNotifications(Command, frozen=True, kw_only=True):
+    """Tell the venue that these were read."""
+
+    ids: tuple[int, ...]
+
+
+class ReadBook(Command, frozen=True, kw_only=True):
+    """Ask for a market's book, while the stream's cannot be trusted."""
+
+    market: MarketId
+
+
 class CancelAll(Command, frozen=True, kw_only=True):
     """Every live order of the account, also those we do not know."""
 
@@ -54,5 +78,16 @@ class LoadHistory(Command, frozen=True, kw_only=True):
 
 
 AnyCommand: TypeAlias = (
-    PlaceOrder | CancelOrder | CancelAll | QueryOrder | TakeSnapshot | Follow | Unfollow | LoadHistory
+    PlaceOrder
+    | ResendOrder
+    | CancelOrder
+    | CancelMarket
+    | CancelAll
+    | QueryOrder
+    | TakeSnapshot
+    | DropNotifications
+    | Follow
+    | Unfollow
+    | ReadBook
+    | LoadHistory
 )

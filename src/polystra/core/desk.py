@@ -11,13 +11,15 @@ from msgspec.structs import replace
 
 from polystra.core.account import reserved_by
 from polystra.core.book import OrderBook
-from polystra.core.events import Memory, RefusalReason
+from polystra.core.events import BookRead, RefusalReason
 from polystra.core.ids import OrderId
 from polystra.core.markets import Market, Payout
 from polystra.core.orders import Order
 from polystra.core.planner import Suspension
 from polystra.core.positions import FLAT, Adjustment, Holding, MarketPosition, position_of
 from polystra.core.prices import MINUTE, MinutePrices
+from polystra.core.referee import Referee, after_reading
+from polystra.core.restored import Memory
 from polystra.core.strategy import Decision, Strategy, Wake
 from polystra.core.terms import Outcome, Purpose, Side, Slot, slot_of
 from polystra.core.units import MICRO, SIZE_STEP, Instant, Nanos, Price, Shares, Tick, Usd, mirror
@@ -36,6 +38,7 @@ class Desk:
         self.strategy = strategy
         self.needs = strategy.needs
         self._wakes_on = strategy.wakes_on
+        self.patience = patience
         self.book = OrderBook(market.tick, patience)
         self.minutes = MinutePrices()
         self.orders: dict[OrderId, Order] = {}
@@ -54,6 +57,10 @@ class Desk:
         self.halted: str | None = None
         self.followed = False
         self.closed = False
+        self.swept = False
+        self.referee: Referee | None = None
+        self.book_asked_at = Instant(0)
+        self.blind_since: Instant | None = None
         self.payout: Payout | None = None
         self.settled = False
         self.claimed = Usd(0)
@@ -140,6 +147,7 @@ class Desk:
             entries_working=sum(order.terms.purpose is Purpose.ENTRY for order in self.live),
             entries_made=self.entries_made,
             free_cash=around.free_cash,
+            referee=self.referee if self.referee is not None and self.referee.holds(at) else None,
         )
 
     @property
@@ -182,6 +190,10 @@ class Desk:
             return
         with suppress(msgspec.MsgspecError):
             self.memory = msgspec.msgpack.decode(memory.value, type=type(self.memory))
+
+    def see_read(self, read: BookRead) -> None:
+        """Take over what the venue says of the book when it is asked."""
+        self.referee = after_reading(self.referee, read, self.market.tick, self.patience)
 
     def refold(self) -> None:
         self.position = position_of(self.orders.values(), self.adjustments)

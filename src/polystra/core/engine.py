@@ -21,11 +21,16 @@ from polystra.core import notes as nt
 from polystra.core.account import stake_of
 from polystra.core.commands import (
     AnyCommand,
+    CancelAll,
+    CancelMarket,
     CancelOrder,
+    DropNotifications,
     Follow,
     LoadHistory,
     PlaceOrder,
     QueryOrder,
+    ReadBook,
+    ResendOrder,
     TakeSnapshot,
     Unfollow,
 )
@@ -38,6 +43,7 @@ from polystra.core.knowledge import Knowledge
 from polystra.core.markets import Series
 from polystra.core.orders import Heard
 from polystra.core.planner import Plan, plan
+from polystra.core.referee import ASK_EVERY
 from polystra.core.rules import Rules
 from polystra.core.strategy import Decision, Strategy
 from polystra.core.units import Instant, Usd, seconds
@@ -45,6 +51,9 @@ from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
 
 NAP = seconds(0.001)
 """No wait is shorter, whatever a strategy asks for: one that is over already would wake for ever."""
+
+UNPRICED_AFTER = seconds(15)
+"""How long what is held may be without a price until a person hears of it."""
 
 
 class Step(Struct, frozen=True, gc=False):
@@ -117,11 +126,12 @@ class Engine:
             self._ask_strategy(desk, view)
         assert desk.decision is not None
         stopped = known.state is TradingState.STOPPED
-        exits = NOTHING_HELD if stopped else wanted_exits(view, desk.decision.exits, desk.orders.values())
-        halted = known.readings.blind or known.cash_trouble
-        entries = wanted_entries(desk, view, account, known.state, self._rules, halted=halted)
+        sells = known.standing.sells(at)
+        exits = NOTHING_HELD if stopped else wanted_exits(view, desk.decision.exits, desk.orders.values(), sells)
+        entries = wanted_entries(desk, view, account, known.state, self._rules, halted=known.why_no_entries)
         planned = plan(entries.approved, exits.orders, desk.live, desk.suspended, at, desk.uncancelled)
         wait = desk.own_wait(at, desk.decision).both(entries.wait).both(exits.wait).both(planned.wait)
+        wait = wait.both(Wait(until=min(known.standing.next_at(at), self._referee(desk, view, blind=exits.blind))))
         desk.wait = _no_shorter(wait, Instant(at + NAP))
         self._say_what_changed(desk, entries, exits)
         self._command(desk, planned)
@@ -144,6 +154,9 @@ class Engine:
         for order in planned.query:
             lifecycle.asked(desk, order, known.at)
             self._commands.append(QueryOrder(order=order))
+        for order in planned.resend:
+            lifecycle.resent(desk, order, known.at)
+            self._commands.append(ResendOrder(order=order))
         for terms in planned.place:
             order, known.next_order = known.next_order, OrderId(known.next_order + 1)
             known.market_of[order] = desk.market.id
@@ -154,6 +167,9 @@ class Engine:
         """Take back what still rests in a closed market; book it once nothing of it can move any more."""
         known = self._known
         if not desk.is_over or desk.payout is None:
+            if desk.uncancelled and desk.live and not desk.swept:
+                desk.swept = True
+                self._commands.append(CancelMarket(market=desk.market.id))
             planned = plan((), (), desk.live, desk.suspended, known.at, desk.uncancelled)
             self._command(desk, planned)
             desk.wait = _no_shorter(planned.wait, Instant(known.at + NAP))
@@ -182,6 +198,25 @@ class Engine:
             )
         )
 
+    def _referee(self, desk: Desk, view: MarketView, *, blind: bool) -> Instant:
+        """While something is held and the stream cannot price it the venue is asked for the book, again and again; the
+        moment of the next question. A person hears when nobody has had a price for a while."""
+        at = view.at
+        if not blind:
+            desk.blind_since = None
+            return NEVER
+        if at - desk.book_asked_at >= ASK_EVERY:
+            desk.book_asked_at = at
+            self._commands.append(ReadBook(market=desk.market.id))
+        if view.referee is not None:
+            desk.blind_since = None
+        elif desk.blind_since is None:
+            desk.blind_since = at
+        elif at - desk.blind_since >= UNPRICED_AFTER and desk.says("unpriced", desk.blind_since):
+            note = nt.PositionUnpriced(market=desk.market.id, since=desk.blind_since)
+            self._known.notes.append(note)
+        return Instant(desk.book_asked_at + ASK_EVERY)
+
     def _follow(self, desk: Desk) -> None:
         """Ask for the streams and the history of a market, once."""
         if not desk.followed:
@@ -193,10 +228,17 @@ class Engine:
     def _ask_venue(self) -> None:
         """Look up orders the venue did not list, cancel those it should not, and read the account when that is due."""
         known = self._known
-        self._commands.extend(CancelOrder(order=order) for order in known.revenants)
-        known.revenants.clear()
-        self._commands.extend(QueryOrder(order=order) for order in known.missing)
-        known.missing.clear()
+        if known.sweep:
+            self._commands.append(CancelAll())
+            known.sweep = False
+        audit = known.audit
+        self._commands.extend(CancelOrder(order=order) for order in audit.revenants)
+        audit.revenants.clear()
+        self._commands.extend(QueryOrder(order=order) for order in audit.missing)
+        audit.missing.clear()
+        if known.read:
+            self._commands.append(DropNotifications(ids=tuple(known.read)))
+            known.read.clear()
         readings = known.readings
         if readings.next_at is None:
             readings.asked(known.at)

@@ -11,7 +11,7 @@ from polystra.core.rules import Rules
 from polystra.core.sizing import size_for, stake_for
 from polystra.core.strategy import Wish
 from polystra.core.terms import OrderTerms, Purpose, Side, Slot
-from polystra.core.units import MICRO, Price, Shares, Usd
+from polystra.core.units import MICRO, Instant, Price, Shares, Usd
 from polystra.core.view import ANYTHING, MarketView, Wait
 
 
@@ -24,6 +24,8 @@ class EntryPlan(Struct, frozen=True, gc=False, kw_only=True):
 
 
 NO_ENTRIES = EntryPlan()
+
+SECOND = 1_000_000_000
 
 
 def wanted_entries(
@@ -42,7 +44,8 @@ def wanted_entries(
         others = _others(desk, account, own, promised)
         price = desk.market.tick.down(wish.price)
         offered = desk.offered(wish.outcome, price)
-        terms = _terms_of(desk, wish, price, offered, stake_for(rules.stakes, wish.conviction, others.free))
+        stake = stake_for(rules.stakes, wish.conviction, others.free)
+        terms = _terms_of(desk, wish, price, offered, stake, view.at)
         verdict = review(
             wish,
             terms,
@@ -78,7 +81,7 @@ def unknown_need(desk: Desk, view: MarketView) -> str | None:
     return None
 
 
-def _terms_of(desk: Desk, wish: Wish, price: Price, offered: Shares, stake: Usd) -> OrderTerms:
+def _terms_of(desk: Desk, wish: Wish, price: Price, offered: Shares, stake: Usd, at: Instant) -> OrderTerms:
     """The wish as an order: the stake's worth of shares, cut to what is on offer when it must fill at once.
 
     Nothing when the lowest price of the grid is above the limit: an order never pays more than was wished for.
@@ -96,7 +99,13 @@ def _terms_of(desk: Desk, wish: Wish, price: Price, offered: Shares, stake: Usd)
         shares=shares,
         time_in_force=kind,
         post_only=not kind.immediate,
+        expires_at=_end_of(wish, at),
     )
+
+
+def _end_of(wish: Wish, at: Instant) -> Instant | None:
+    """A whole second: the venue knows no finer."""
+    return None if wish.good_for is None else Instant(-(-(at + wish.good_for) // SECOND) * SECOND)
 
 
 def _others(desk: Desk, account: Account, own: Usd, promised: int) -> Account:

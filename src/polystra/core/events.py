@@ -12,7 +12,9 @@ from msgspec import Struct
 
 from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market, Payout, PriceSource
-from polystra.core.terms import Liquidity, OrderTerms, Outcome, Side, TradeStage
+from polystra.core.notices import Notice
+from polystra.core.restored import Memory, RestoredAdjustment, RestoredFill, RestoredOrder
+from polystra.core.terms import Liquidity, Outcome, Side, TradeStage
 from polystra.core.units import Instant, Nanos, Price, Shares, Tick, Usd
 
 
@@ -28,7 +30,13 @@ class RefusalReason(StrEnum):
     BAD_EXPIRY = "bad expiry"
     DUPLICATED = "duplicated"
     MARKET_CLOSED = "market closed"
-    VENUE_RESTRICTED = "venue restricted"
+    RATE_LIMITED = "rate limited"
+    RESTARTING = "engine restarting"
+    POST_ONLY_MODE = "post-only mode"
+    CANCEL_ONLY_MODE = "cancel-only mode"
+    TRADING_DISABLED = "trading disabled"
+    CLOSED_ONLY = "address in closed-only mode"
+    BANNED = "address banned"
     NOT_SENT = "not sent"
     OTHER = "other"
 
@@ -119,6 +127,15 @@ class TradePrinted(Event, frozen=True, kw_only=True):
     taker: Side | None = None
 
 
+class BookRead(Event, frozen=True, kw_only=True):
+    """The whole book as it was asked for, while the stream's is not trusted; `venue_at` is its last change."""
+
+    market: MarketId
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    venue_at: Instant
+
+
 class TickSizeChanged(Event, frozen=True, kw_only=True):
     market: MarketId
     tick: Tick
@@ -203,11 +220,12 @@ class OrderAccepted(Event, frozen=True, kw_only=True):
 
 
 class OrderRefused(Event, frozen=True, kw_only=True):
-    """The venue said no, and we know it."""
+    """The venue said no, and we know it. `retry_after` is how long it wants to be left alone, where it says."""
 
     order: OrderId
     reason: RefusalReason
     text: str
+    retry_after: Nanos | None = None
 
 
 class OrderOutcomeUnknown(Event, frozen=True, kw_only=True):
@@ -286,10 +304,12 @@ class SnapshotTaken(Event, frozen=True, kw_only=True):
     """One complete reading of our account at the venue, its pages all read.
 
     Every trade and live order of ours in it came before it as `OrderFilled` and `OrderReported`. `settled` lists only
-    outcomes that we asked about or hold. `foreign` are live orders that no intent of ours explains.
+    outcomes that we asked about or hold. `foreign` are live orders that no intent of ours explains. `allowance` is how
+    much of our cash the exchange's contract may take, None where nobody says.
     """
 
     cash: Usd
+    allowance: Usd | None = None
     settled: tuple[HeldShares, ...]
     live: tuple[OrderId, ...]
     foreign: tuple[VenueOrderId, ...] = ()
@@ -299,42 +319,6 @@ class SnapshotFailed(Event, frozen=True, kw_only=True):
     """A reading that failed or was incomplete. It is evidence of nothing."""
 
     why: str
-
-
-class RestoredOrder(Struct, frozen=True, gc=False, kw_only=True):
-    """An order as the ledger remembers it. Unless it had `ended`, nobody knows what became of it."""
-
-    order: OrderId
-    terms: OrderTerms
-    decided_at: Instant
-    ended: bool
-
-
-class RestoredFill(Struct, frozen=True, gc=False, kw_only=True):
-    order: OrderId
-    trade: TradeId
-    price: Price
-    shares: Shares
-    liquidity: Liquidity
-    stage: TradeStage
-    filled_at: Instant
-
-
-class Memory(Struct, frozen=True, gc=False):
-    """What a strategy asked to be told again, encoded by the strategy itself."""
-
-    market: MarketId
-    strategy: str
-    value: bytes
-
-
-class RestoredAdjustment(Struct, frozen=True, gc=False, kw_only=True):
-    """Shares written off `at` a moment, as the ledger remembers it: negative when they left."""
-
-    market: MarketId
-    outcome: Outcome
-    shares: Shares
-    at: Instant
 
 
 class LedgerLoaded(Event, frozen=True, kw_only=True):
@@ -354,6 +338,25 @@ class LedgerLoaded(Event, frozen=True, kw_only=True):
 
 class Started(Event, frozen=True, kw_only=True):
     """Ledger and venue agree, or their differences are booked: from here on the engine may command."""
+
+
+class ClockCompared(Event, frozen=True, kw_only=True):
+    """The venue told its time. `ahead` is how far the machine's clock is before it; `at` is corrected already."""
+
+    ahead: Nanos
+
+
+class GeoblockRead(Event, frozen=True, kw_only=True):
+    """Whether the venue lets anybody trade from where we are, and where that is."""
+
+    blocked: bool
+    place: str
+
+
+class NotificationsRead(Event, frozen=True, kw_only=True):
+    """What the venue has noted for us since it was last told that we know. The same ones come again until then."""
+
+    notices: tuple[Notice, ...]
 
 
 class StreamLost(Event, frozen=True, kw_only=True):
@@ -380,12 +383,13 @@ class Woke(Event, frozen=True, kw_only=True):
 
 # fmt: off
 AnyEvent: TypeAlias = (
-    MarketListed | BookSnapshot | BookChanged | BestQuoted | TradePrinted | TickSizeChanged
+    MarketListed | BookSnapshot | BookChanged | BestQuoted | BookRead | TradePrinted | TickSizeChanged
     | MarketClosed | MarketResolved
     | PricePrinted | CandleClosed | HistoryLoaded | HistoryFailed
     | OrderAccepted | OrderRefused | OrderOutcomeUnknown | OrderNotSent | OrderFilled | OrderCancelled | OrderExpired
     | CancelRefused | CancelOutcomeUnknown | OrderReported | OrderNotFound
-    | SnapshotTaken | SnapshotFailed | LedgerLoaded | Started | StreamLost | StreamRestored | TradingStateSet | Woke
+    | SnapshotTaken | SnapshotFailed | ClockCompared | GeoblockRead | NotificationsRead
+    | LedgerLoaded | Started | StreamLost | StreamRestored | TradingStateSet | Woke
 )
 # fmt: on
 """The closed list that the journal decodes and the engine dispatches on; a test holds it equal to both."""

@@ -5,8 +5,10 @@ cancelled, and the stop is placed once its cancel is known. Nothing here ever as
 """
 
 from collections.abc import Iterable
+from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from polystra.core.orders import Order
 from polystra.core.positions import Holding
@@ -18,6 +20,14 @@ from polystra.core.view import ANYTHING, MarketView, Wait
 LOOK_AGAIN = seconds(1)
 
 
+class Sells(StrEnum):
+    """Which sells the venue lets us place now: any, such as only rest, or none."""
+
+    ANY = "any"
+    RESTING = "resting"
+    NONE = "none"
+
+
 class ExitOrder(Struct, frozen=True, gc=False):
     """A sell of what is really there. Made here alone, reduce-only by construction."""
 
@@ -25,28 +35,37 @@ class ExitOrder(Struct, frozen=True, gc=False):
 
 
 class ExitPlan(Struct, frozen=True, gc=False, kw_only=True):
-    """The sells wanted now, the shares that none of them covers with the reason, the stops that hold, and the wait."""
+    """The sells wanted now, the shares that none of them covers with the reason, the stops that hold, and the wait.
+
+    `blind`: something is held and the stream's book cannot say what it is worth.
+    """
 
     orders: tuple[ExitOrder, ...] = ()
     uncovered: tuple[tuple[Outcome, Shares, str], ...] = ()
     stops: tuple[tuple[Outcome, Price, Price], ...] = ()
+    blind: bool = False
     wait: Wait = ANYTHING
 
 
 NOTHING_HELD = ExitPlan()
 
 
-def wanted_exits(view: MarketView, policy: ExitPolicy, orders: Iterable[Order] = ()) -> ExitPlan:
-    """The exit plan of both outcomes of a market. Of the market's `orders` it minds what they sold, or still sell."""
+def wanted_exits(
+    view: MarketView, policy: ExitPolicy, orders: Iterable[Order] = (), allowed: Sells = Sells.ANY
+) -> ExitPlan:
+    """The exit plan of both outcomes of a market. Of the market's `orders` it minds what they sold, or still sell.
+
+    While the venue takes no sells what rests stays wanted, whatever the policy says by now.
+    """
     if view.position.flat:
         return NOTHING_HELD
-    plan = NOTHING_HELD
+    plan = ExitPlan(blind=view.trouble is not None and view.left >= 0)
     sells = [order for order in orders if order.terms.side is Side.SELL]
     for outcome in Outcome:
         holding = view.position.of(outcome)
         if holding.shares > 0:
             own = [order for order in sells if order.terms.outcome is outcome]
-            plan = _joined(plan, _exit_of(view, policy, holding, own))
+            plan = _joined(plan, _exit_of(view, policy, holding, own, allowed))
     return plan
 
 
@@ -70,7 +89,7 @@ def losing(view: MarketView, outcome: Outcome) -> bool:
     return up_wins is (outcome is Outcome.DOWN)
 
 
-def _exit_of(view: MarketView, policy: ExitPolicy, holding: Holding, sells: list[Order]) -> ExitPlan:
+def _exit_of(view: MarketView, policy: ExitPolicy, holding: Holding, sells: list[Order], allowed: Sells) -> ExitPlan:
     """What an ended order sold by the venue's word is gone, although its trades are not here yet."""
     sold = sum(order.awaited for order in sells if not order.live)
     left = Shares(holding.shares - sold)
@@ -79,17 +98,34 @@ def _exit_of(view: MarketView, policy: ExitPolicy, holding: Holding, sells: list
     sellable = whole_steps(holding.settled - sold)
     if not sellable:
         return ExitPlan(uncovered=((holding.outcome, left, "settling"),))
+    if allowed is Sells.NONE:
+        return _kept(holding.outcome, left, sellable, sells)
     if policy.hold_last and view.left < policy.hold_last:
         return ExitPlan(uncovered=((holding.outcome, left, "held to settlement"),))
     doubted = any(order.cancel_doubted for order in sells)
     doubt = ExitPlan(uncovered=((holding.outcome, left, "cancel unresolved"),)) if doubted else NOTHING_HELD
     stop = _joined(doubt, _stop(view, policy.stop, holding, sellable))
-    if stop.orders:
+    if stop.orders and allowed is Sells.ANY:
         return stop
+    if stop.orders:
+        stop = ExitPlan(uncovered=((holding.outcome, left, "stop waits: the venue takes resting orders alone"),))
     resting = any(order.live and order.terms.purpose is Purpose.TARGET for order in sells)
     if policy.hold_last:
         stop = _joined(stop, ExitPlan(wait=Wait(until=Instant(view.market.end - policy.hold_last + 1))))
-    return _joined(stop, _target(view, policy, holding, sellable, resting=resting))
+    target = _target(view, policy, holding, sellable, resting=resting)
+    return _joined(stop, target if allowed is Sells.ANY else _post_only(target))
+
+
+def _kept(outcome: Outcome, left: Shares, sellable: Shares, sells: list[Order]) -> ExitPlan:
+    """What rests and is no more than what is there; cancelled, it could not be placed again."""
+    kept = [order for order in sells if order.live and order.remaining <= sellable]
+    if not kept:
+        return ExitPlan(uncovered=((outcome, left, "the venue takes no orders"),))
+    return ExitPlan(orders=tuple(ExitOrder(replace(order.terms, shares=order.remaining)) for order in kept))
+
+
+def _post_only(plan: ExitPlan) -> ExitPlan:
+    return replace(plan, orders=tuple(ExitOrder(replace(one.terms, post_only=True)) for one in plan.orders))
 
 
 def _stop(view: MarketView, policy: StopPolicy | None, holding: Holding, sellable: Shares) -> ExitPlan:
@@ -100,18 +136,20 @@ def _stop(view: MarketView, policy: StopPolicy | None, holding: Holding, sellabl
     again = view.pinned(until=Instant(view.at + LOOK_AGAIN))
     if view.left < 0:
         return NOTHING_HELD
-    if view.trouble is not None:
+    if view.trouble is not None and view.referee is None:
         return ExitPlan(wait=again)
     old_enough = Instant((holding.opened_at or view.at) + policy.min_age)
     if view.at < old_enough:
         return ExitPlan(wait=Wait(until=old_enough))
-    bid = view.bid_of(holding.outcome)
-    if bid is None or bid > level:
-        return ExitPlan(wait=_until_bid_at(level, holding.outcome) if bid is not None else again)
+    bid = view.sure_bid_of(holding.outcome)
+    if bid is None:
+        return ExitPlan(uncovered=((holding.outcome, sellable, "no stop: nobody bids"),), wait=again)
+    if bid > level:
+        return ExitPlan(wait=_until_bid_at(level, holding.outcome) if view.trouble is None else again)
     if not losing(view, holding.outcome):
         return ExitPlan(wait=again)
     worst = view.market.tick.up(bid - policy.slippage)
-    terms = _sell(view, holding.outcome, Purpose.STOP, worst, sellable, TimeInForce.FAK)
+    terms = _sell(view, holding.outcome, Purpose.STOP, worst, sellable, policy.time_in_force)
     return ExitPlan(orders=(ExitOrder(terms),), stops=((holding.outcome, bid, level),), wait=again)
 
 
@@ -155,5 +193,6 @@ def _joined(one: ExitPlan, other: ExitPlan) -> ExitPlan:
         orders=one.orders + other.orders,
         uncovered=one.uncovered + other.uncovered,
         stops=one.stops + other.stops,
+        blind=one.blind or other.blind,
         wait=one.wait.both(other.wait),
     )

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from polystra.core.desk import Desk
 from polystra.core.errors import ContradictoryFacts, IllegalTransition
-from polystra.core.events import LedgerLoaded, OrderFilled, RestoredFill, RestoredOrder
+from polystra.core.events import LedgerLoaded, OrderFilled
 from polystra.core.fees import NO_FEE, fee_of_fill
 from polystra.core.ids import MarketId, OrderId
 from polystra.core.notes import (
@@ -27,13 +27,20 @@ from polystra.core.orders import Fill, Heard, Order, OrderState, answers_whole, 
 from polystra.core.planner import CANCEL_WAITS, suspension_after
 from polystra.core.positions import Adjustment
 from polystra.core.reconcile import ShareDrift
+from polystra.core.restored import RestoredFill, RestoredOrder
+from polystra.core.standing import MODES
 from polystra.core.terms import OrderTerms, slot_of
 from polystra.core.units import MICRO, Instant, Shares, Usd, show
+
+MOST_RESENDS = 2
+"""How often the same bytes of a resting order are sent again while its outcome is unknown (I9). An immediate one never:
+it may have been killed, which leaves no trace either."""
 
 
 def born(desk: Desk, order: OrderId, terms: OrderTerms, at: Instant) -> AnyNote:
     """A new intent of ours."""
-    desk.keep(Order(id=order, terms=terms, decided_at=at, state_at=at))
+    resends = 0 if terms.time_in_force.immediate else MOST_RESENDS
+    desk.keep(Order(id=order, terms=terms, decided_at=at, state_at=at, resends=resends))
     asks = f"{terms.purpose} {terms.side} {terms.outcome} {show(terms.shares)} @ {show(terms.price)}"
     return OrderMoved(order=order, market=desk.market.id, before="", after=OrderState.SUBMITTING, cause=asks)
 
@@ -94,6 +101,17 @@ def cancelled(desk: Desk, order: OrderId, matched: Shares | None) -> None:
     known = desk.orders[order]
     if matched is not None and matched > known.answered:
         desk.keep(replace(known, answered=matched))
+
+
+def missed(desk: Desk, order: OrderId) -> None:
+    """Remember that the venue does not know an order whose outcome is unknown."""
+    desk.keep(replace(desk.orders[order], missed=True))
+
+
+def resent(desk: Desk, order: OrderId, at: Instant) -> None:
+    """The same bytes leave again; what the venue says next is about these."""
+    known = desk.orders[order]
+    desk.keep(replace(known, missed=False, resends=known.resends - 1, asked_at=at))
 
 
 def asked(desk: Desk, order: OrderId, at: Instant) -> None:
@@ -184,7 +202,7 @@ def _rest_of(desk: Desk, before: Order, order: Order, cause: str, at: Instant) -
     if order.state in (OrderState.WORKING, OrderState.FILLED):
         desk.suspended.pop(slot, None)
         return ()
-    if order.state.ended and before.state is not OrderState.CANCELLING:
+    if order.state.ended and before.state is not OrderState.CANCELLING and cause not in MODES:
         if order.matched or order.awaited:
             desk.suspended.pop(slot, None)
         return (suspended(desk, order.terms, cause, at),)

@@ -13,7 +13,7 @@ from polystra.core.events import TradingState
 from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market, Payout
 from polystra.core.terms import Liquidity, Outcome, Side, Slot, TradeStage
-from polystra.core.units import Instant, Price, Shares, Usd
+from polystra.core.units import Instant, Nanos, Price, Shares, Usd
 
 
 class Note(Struct, frozen=True, gc=False, kw_only=True, tag=True):
@@ -174,6 +174,28 @@ class StateChanged(Note, frozen=True, kw_only=True):
     why: str
 
 
+class VenueModeChanged(Note, frozen=True, kw_only=True):
+    """The venue takes less than everything, or everything again. `until` is when we find out anew."""
+
+    before: str
+    after: str
+    until: Instant | None = None
+
+
+class ClockDrifted(Note, frozen=True, kw_only=True):
+    """The machine's clock is too far from the venue's to trade by: entries wait. With `over`, it is near again."""
+
+    ahead: Nanos
+    over: bool = False
+
+
+class PositionUnpriced(Note, frozen=True, kw_only=True):
+    """Neither the stream nor the venue, when it is asked, tells a price for what is held here: no stop can hold."""
+
+    market: MarketId
+    since: Instant
+
+
 class ReadingFailed(Note, frozen=True, kw_only=True):
     """A reading of the venue failed: entries wait until one succeeds."""
 
@@ -199,4 +221,7 @@ AnyNote: TypeAlias = (
     | MemoryKept
     | StateChanged
     | ReadingFailed
+    | VenueModeChanged
+    | ClockDrifted
+    | PositionUnpriced
 )

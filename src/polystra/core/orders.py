@@ -144,7 +144,11 @@ class Fill(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Order(Struct, frozen=True, gc=False, kw_only=True):
-    """One order. `answered` is what the venue's answer said was matched, until its trades are here."""
+    """One order. `answered` is what the venue's answer said was matched, until its trades are here.
+
+    `missed`: the venue said, after its outcome became unknown, that it does not know it; `resends` is how often the
+    same bytes may still be sent in that case, none once the process that signed them is gone.
+    """
 
     id: OrderId
     terms: OrderTerms
@@ -155,6 +159,8 @@ class Order(Struct, frozen=True, gc=False, kw_only=True):
     answered: Shares = Shares(0)
     cancel_doubted: bool = False
     asked_at: Instant | None = None
+    missed: bool = False
+    resends: int = 0
 
     @property
     def matched(self) -> Shares:

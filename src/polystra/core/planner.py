@@ -47,6 +47,7 @@ class Plan(Struct, frozen=True, gc=False, kw_only=True):
     place: tuple[OrderTerms, ...] = ()
     cancel: tuple[OrderId, ...] = ()
     query: tuple[OrderId, ...] = ()
+    resend: tuple[OrderId, ...] = ()
     wait: Wait
 
 
@@ -75,7 +76,9 @@ def plan(
     unwanted = {order.id for order in live if _is_unwanted(order, wanted)}
     unwanted |= {order.id for order in live if _is_lost(order, wanted) and _asked_long_ago(order, at)}
     cancel = tuple(order.id for order in live if order.id in unwanted and not _rests(order.id, uncancelled, at))
-    query = tuple(order.id for order in live if _in_doubt(order) and _asked_long_ago(order, at))
+    resend = tuple(order.id for order in live if _is_to_resend(order, wanted))
+    asks = (order for order in live if _in_doubt(order) and _asked_long_ago(order, at))
+    query = tuple(order.id for order in asks if order.id not in resend)
     closed = {_outcome_side(order) for order in live if order.id in unwanted or _blocks(order, wanted)}
     taken = {slot_of(order.terms) for order in live}
     place = tuple(
@@ -87,7 +90,7 @@ def plan(
     looks += [uncancelled[order].until for order in unwanted if _rests(order, uncancelled, at)]
     looks += [_next_question(order, at) for order in live if _in_doubt(order)]
     wait = Wait(until=min(looks)) if looks else ANYTHING
-    return Plan(place=place, cancel=cancel, query=query, wait=wait)
+    return Plan(place=place, cancel=cancel, query=query, resend=resend, wait=wait)
 
 
 def suspension_after(
@@ -103,13 +106,23 @@ def _is_unwanted(order: Order, wanted: Mapping[Slot, tuple[OrderTerms, Tolerance
     """Whether to cancel it now. What is unanswered, in doubt or immediate is left to its answer."""
     if order.state is not OrderState.WORKING or order.terms.time_in_force.immediate:
         return False
+    return not _serves(order, wanted)
+
+
+def _serves(order: Order, wanted: Mapping[Slot, tuple[OrderTerms, Tolerance]]) -> bool:
+    """Whether it is near enough to what is wanted in its slot."""
     want = wanted.get(slot_of(order.terms))
     if want is None:
-        return True
+        return False
     terms, tolerance = want
-    return (
-        abs(order.terms.price - terms.price) > tolerance.price or abs(order.remaining - terms.shares) > tolerance.shares
-    )
+    near = abs(order.terms.price - terms.price) <= tolerance.price
+    return near and abs(order.remaining - terms.shares) <= tolerance.shares
+
+
+def _is_to_resend(order: Order, wanted: Mapping[Slot, tuple[OrderTerms, Tolerance]]) -> bool:
+    """The venue does not know it, and it is wanted as it is. A copy that arrives late is refused as a duplicate."""
+    lost = order.state is OrderState.UNKNOWN and order.missed and order.resends > 0
+    return lost and _serves(order, wanted)
 
 
 def _is_lost(order: Order, wanted: Mapping[Slot, tuple[OrderTerms, Tolerance]]) -> bool:

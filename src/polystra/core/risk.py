@@ -172,6 +172,9 @@ def _money(terms: OrderTerms, limits: Limits, now: Situation) -> _Breach | None:
     if terms.time_in_force.immediate and terms.shares > now.offered:
         return "depth", show(now.offered), f"at least {show(terms.shares)}"
     opening = 0 if now.market_stake else 1
+    if account.allowance is not None and account.reserved + cost > account.allowance:
+        needed = f"at least {show(Usd(account.reserved + cost))}: approve the exchange's contract with this wallet"
+        return "allowance", show(account.allowance), needed
     checks = (
         ("order cost", cost, limits.max_order),
         ("free cash", cost, account.free),

@@ -13,6 +13,7 @@ class Rules(Struct, frozen=True, gc=False, kw_only=True):
     `book_patience`: a book silent for longer is not trusted. `doubt_patience`: an order that nobody finds is declared
     gone after this long, which must be longer than the latest late acceptance. `reading_every`: how often the venue's
     account is read and compared. `drift_confirmed_after`: two readings this far apart must show the same drift.
+    `max_clock_offset`: how far the machine's clock may be from the venue's, which times are corrected by.
     `auto_adjust`: the part of a position (millionths) that may be written off without calling a person (SPEC 1).
     """
 
@@ -22,4 +23,5 @@ class Rules(Struct, frozen=True, gc=False, kw_only=True):
     doubt_patience: Nanos = seconds(60)
     reading_every: Nanos = seconds(60)
     drift_confirmed_after: Nanos = seconds(30)
+    max_clock_offset: Nanos = seconds(10)
     auto_adjust: int = 20_000

@@ -59,7 +59,8 @@ class Wish(Struct, frozen=True, gc=False, kw_only=True):
     """An order a strategy would like to have: an outcome bought at `price` or better.
 
     `conviction` is 0..1 in millionths and scales the stake; `probability` is the estimate that the outcome wins, in
-    millionths, which the value gate judges. A resting wish is post-only.
+    millionths, which the value gate judges. A resting wish is post-only; one that is GTD is `good_for` so long, by the
+    venue's clock, of which the venue itself takes the last minute off and allows three at least (`PROTOCOL.md` E.3).
     """
 
     outcome: Outcome
@@ -68,18 +69,20 @@ class Wish(Struct, frozen=True, gc=False, kw_only=True):
     probability: int
     time_in_force: TimeInForce = TimeInForce.FAK
     tolerance: Tolerance = Tolerance()
+    good_for: Nanos | None = None
 
 
 class StopPolicy(Struct, frozen=True, gc=False, kw_only=True):
     """When to sell at a loss, on the executable bid: at `price`, yet at least `distance` below the entry, or once the
     bid is `fraction` (millionths) below cost; None is off. Not before `min_age`. `slippage` bounds the worst price
-    below the bid."""
+    below the bid. FAK sells what it can and the rest is tried again, FOK sells all at once or nothing."""
 
     price: Price | None = None
     distance: Price = Price(100_000)
     fraction: int | None = None
     min_age: Nanos = Nanos(30_000_000_000)
     slippage: Price = Price(50_000)
+    time_in_force: TimeInForce = TimeInForce.FAK
 
 
 class ExitPolicy(Struct, frozen=True, gc=False, kw_only=True):

@@ -14,6 +14,7 @@ class Treasury:
 
     def __init__(self) -> None:
         self.cash = Usd(0)
+        self.allowance: Usd | None = None
         self._claims = 0
         self._day = 0
         self._realised_today = 0
@@ -52,4 +53,5 @@ class Treasury:
             open_positions=positions,
             redeemable=Usd(self._claims),
             realised_today=Usd(self._realised_today if at // DAY == self._day else 0),
+            allowance=self.allowance,
         )

@@ -5,6 +5,7 @@ from msgspec import Struct
 from polystra.core.events import Candle, Level, OwnPrice
 from polystra.core.markets import Market, Phase, PriceSource
 from polystra.core.positions import MarketPosition
+from polystra.core.referee import Referee
 from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, NO_ASK, NO_BID, Instant, Nanos, Price, Shares, Usd, mirror
 
@@ -78,7 +79,7 @@ class MarketView(Struct, frozen=True, gc=False, kw_only=True):
     """One market at one moment. What is not known is None or empty, never a default.
 
     `bid`, `ask` and the depth are those of Up; `NO_BID` and `NO_ASK` stand for an empty side. `trouble` says why the
-    book is not to be trusted.
+    book is not to be trusted; `referee` is what the venue said instead, where two readings agree.
     """
 
     market: Market
@@ -96,6 +97,7 @@ class MarketView(Struct, frozen=True, gc=False, kw_only=True):
     entries_working: int = 0
     entries_made: int = 0
     free_cash: Usd = Usd(0)
+    referee: Referee | None = None
 
     @property
     def phase(self) -> Phase:
@@ -126,6 +128,16 @@ class MarketView(Struct, frozen=True, gc=False, kw_only=True):
     def bid_of(self, outcome: Outcome) -> Price | None:
         """The best price at which `outcome` can be sold; None when nobody bids."""
         best = self.bid if outcome is Outcome.UP else mirror(self.ask)
+        return best if 0 < best < MICRO else None
+
+    def sure_bid_of(self, outcome: Outcome) -> Price | None:
+        """The bid that a stop may go by: the book's while it is trusted, else what the venue says when it is asked
+        (`referee`); None when nobody can say."""
+        if self.trouble is None:
+            return self.bid_of(outcome)
+        if self.referee is None:
+            return None
+        best = self.referee.bid if outcome is Outcome.UP else mirror(self.referee.ask)
         return best if 0 < best < MICRO else None
 
     def offered(self, outcome: Outcome) -> Shares:

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from polystra.core import events as ev
+from polystra.core import restored as rs
 from polystra.core import notes as nt
 from polystra.core.engine import Engine
 from polystra.core.errors import ContradictoryFacts
@@ -159,7 +160,7 @@ def test_started_without_a_reading_opens_nothing() -> None:
 
 def test_an_order_the_first_reading_did_not_list_is_asked_about_once_awake() -> None:
     bench = Bench()
-    stored = ev.RestoredOrder(order=OrderId(3), terms=terms("0.50", "6"), decided_at=NOON, ended=False)
+    stored = rs.RestoredOrder(order=OrderId(3), terms=terms("0.50", "6"), decided_at=NOON, ended=False)
     bench.hear(60, ev.LedgerLoaded, next_order=OrderId(4), cash=usd(1_000), markets=(WINDOW,), orders=(stored,))
     assert bench.reading(60, "1000") == []
     assert "query o3" in bench.hear(60, ev.Started)

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from polystra.core import events as ev
+from polystra.core import restored as rs
 from polystra.core import notes as nt
 from polystra.core.errors import ContradictoryFacts
 from polystra.core.events import TradingState
@@ -24,12 +25,12 @@ BOUGHT = taking("0.54", "10")
 TARGET = selling("0.99", "10")
 
 
-def stored(order: int, wanted: OrderTerms, *, ended: bool = False, at: float = 60) -> ev.RestoredOrder:
-    return ev.RestoredOrder(order=OrderId(order), terms=wanted, decided_at=moment(at), ended=ended)
+def stored(order: int, wanted: OrderTerms, *, ended: bool = False, at: float = 60) -> rs.RestoredOrder:
+    return rs.RestoredOrder(order=OrderId(order), terms=wanted, decided_at=moment(at), ended=ended)
 
 
-def trade(order: int, each: str, size: str, stage: TradeStage = MINED, name: str = "t1") -> ev.RestoredFill:
-    return ev.RestoredFill(
+def trade(order: int, each: str, size: str, stage: TradeStage = MINED, name: str = "t1") -> rs.RestoredFill:
+    return rs.RestoredFill(
         order=OrderId(order),
         trade=TradeId(name),
         price=price(each),
@@ -116,14 +117,14 @@ def test_a_fill_short_of_the_chain_is_not_sold() -> None:
 
 def test_adjustments_are_remembered() -> None:
     bench = restarted(
-        adjustments=(ev.RestoredAdjustment(market=WINDOW.id, outcome=Outcome.UP, shares=shares("-0.2"), at=moment(90)),)
+        adjustments=(rs.RestoredAdjustment(market=WINDOW.id, outcome=Outcome.UP, shares=shares("-0.2"), at=moment(90)),)
     )
     bench.reading(100, "994.42612", "9.8")
     assert bench.hear(100, ev.Started) == ["follow", "place o9 target SELL UP 9.8 @ 0.99 GTC"]
 
 
 def test_a_strategy_remembers_what_it_asked_to_be_told() -> None:
-    kept = ev.Memory(WINDOW.id, "counting", msgspec.msgpack.encode(Asked(41)))
+    kept = rs.Memory(WINDOW.id, "counting", msgspec.msgpack.encode(Asked(41)))
     bench = restarted(Counting(first_memory=Asked()), memories=(kept,))
     bench.hear(100, ev.Started)
     assert bench.desk.memory == Asked(42)
@@ -131,12 +132,12 @@ def test_a_strategy_remembers_what_it_asked_to_be_told() -> None:
 
 @pytest.mark.parametrize("value", [b"", b"\xc1", b"\x93abc", msgspec.msgpack.encode({"times": "x"})])
 def test_an_unreadable_memory_is_no_memory(value: bytes) -> None:
-    bench = restarted(Counting(first_memory=Asked()), memories=(ev.Memory(WINDOW.id, "counting", value),))
+    bench = restarted(Counting(first_memory=Asked()), memories=(rs.Memory(WINDOW.id, "counting", value),))
     assert bench.desk.memory == Asked()
 
 
 def test_the_memory_of_another_strategy_is_not_ours() -> None:
-    kept = ev.Memory(WINDOW.id, "another", msgspec.msgpack.encode(Asked(41)))
+    kept = rs.Memory(WINDOW.id, "another", msgspec.msgpack.encode(Asked(41)))
     assert restarted(Counting(first_memory=Asked()), memories=(kept,)).desk.memory == Asked()
     assert restarted(Wanting(), memories=(replace(kept, strategy="wanting"),)).desk.memory is None
 
@@ -179,8 +180,8 @@ GHOST = MarketId("0xghost")
     "ledger",
     [
         {"orders": (stored(1, replace(BOUGHT, market=GHOST)),)},
-        {"adjustments": (ev.RestoredAdjustment(market=GHOST, outcome=Outcome.UP, shares=shares(-1), at=moment(90)),)},
-        {"memories": (ev.Memory(GHOST, "x", b""),)},
+        {"adjustments": (rs.RestoredAdjustment(market=GHOST, outcome=Outcome.UP, shares=shares(-1), at=moment(90)),)},
+        {"memories": (rs.Memory(GHOST, "x", b""),)},
         {"halted": (GHOST,)},
     ],
 )

@@ -22,11 +22,12 @@ _PROOFS: tuple[tuple[str, RefusalReason], ...] = (
     ("not yet ready to process new orders", RefusalReason.MARKET_CLOSED),
     ("No orderbook exists", RefusalReason.MARKET_CLOSED),
     ("market not found", RefusalReason.MARKET_CLOSED),
-    ("service not ready", RefusalReason.VENUE_RESTRICTED),
-    ("post-only mode", RefusalReason.VENUE_RESTRICTED),
-    ("Trading is currently", RefusalReason.VENUE_RESTRICTED),
-    ("address in closed only mode", RefusalReason.VENUE_RESTRICTED),
-    ("address banned", RefusalReason.VENUE_RESTRICTED),
+    ("service not ready", RefusalReason.RESTARTING),
+    ("post-only mode", RefusalReason.POST_ONLY_MODE),
+    ("Trading is currently cancel-only", RefusalReason.CANCEL_ONLY_MODE),
+    ("Trading is currently disabled", RefusalReason.TRADING_DISABLED),
+    ("address in closed only mode", RefusalReason.CLOSED_ONLY),
+    ("address banned", RefusalReason.BANNED),
 )
 
 _PROVE_NOTHING = ("order match delayed", "context canceled", "order timed out")

@@ -9,7 +9,8 @@ from collections import defaultdict
 import msgspec
 from sqlalchemy import Connection, Select, func, or_, select, union
 
-from polystra.core.events import LedgerLoaded, Memory, RestoredAdjustment, RestoredFill, RestoredOrder, TradingState
+from polystra.core.events import LedgerLoaded, TradingState
+from polystra.core.restored import Memory, RestoredAdjustment, RestoredFill, RestoredOrder
 from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market
 from polystra.core.orders import Fill, Order, OrderState

@@ -17,6 +17,7 @@ from polystra.core.ids import VenueOrderId
 from polystra.core.notes import (
     AdjustmentBooked,
     BookDistrusted,
+    ClockDrifted,
     DriftFound,
     EntryDecided,
     EntryDenied,
@@ -29,11 +30,13 @@ from polystra.core.notes import (
     MemoryKept,
     Note,
     OrderMoved,
+    PositionUnpriced,
     ReadingFailed,
     SlotSuspended,
     StateChanged,
     StopTriggered,
     TradeStageMoved,
+    VenueModeChanged,
 )
 from polystra.edge.store import tables
 
@@ -223,4 +226,7 @@ ROWS: dict[type[Note], Kept] = {
     DriftFound: AS_IT_IS,
     ForeignOrderSeen: AS_IT_IS,
     ReadingFailed: AS_IT_IS,
+    VenueModeChanged: AS_IT_IS,
+    ClockDrifted: AS_IT_IS,
+    PositionUnpriced: AS_IT_IS,
 }

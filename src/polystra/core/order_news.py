@@ -1,0 +1,84 @@
+"""Learns what becomes of orders: one method for each kind of news."""
+
+from polystra.core import events as ev
+from polystra.core import lifecycle
+from polystra.core.known import Known
+from polystra.core.orders import Heard, OrderState
+from polystra.core.reconcile import RECENT
+from polystra.core.standing import MODES
+
+_DOUBTS = {
+    ev.OrderOutcomeUnknown: Heard.NO_ANSWER,
+    ev.OrderNotSent: Heard.NOT_SENT,
+    ev.CancelOutcomeUnknown: Heard.CANCEL_DOUBTED,
+}
+
+
+class OrderNews:
+    def __init__(self, known: Known) -> None:
+        self._known = known
+
+    def order_accepted(self, event: ev.OrderAccepted) -> None:
+        desk = self._known.desk_of(event.order)
+        if desk is not None:
+            self._known.stood(self._known.standing.accepted(desk.orders[event.order].terms, event.at))
+            whole = lifecycle.answered(desk, event.order, event.matched, event.paid)
+            self._known.tell(event.order, Heard.FILLED if whole else Heard.RESTS if event.rests else Heard.KILLED)
+
+    def order_refused(self, event: ev.OrderRefused) -> None:
+        """A duplicate is refused because its twin, the same bytes, is there already (SPEC 1)."""
+        if event.reason in MODES:
+            self._known.stood(self._known.standing.refused(event.reason, event.at, event.retry_after))
+        duplicated = event.reason is ev.RefusalReason.DUPLICATED
+        self._known.tell(event.order, Heard.NO_ANSWER if duplicated else Heard.REFUSED, event.reason)
+
+    def order_doubted(self, event: ev.OrderOutcomeUnknown | ev.OrderNotSent | ev.CancelOutcomeUnknown) -> None:
+        self._known.tell(event.order, _DOUBTS[type(event)], event.why)
+
+    def order_filled(self, event: ev.OrderFilled) -> None:
+        desk = self._known.desk_of(event.order)
+        if desk is None:
+            return
+        before, order = desk.position, desk.orders[event.order]
+        self._known.notes.extend(lifecycle.booked(desk, event))
+        self._known.treasury.move(lifecycle.cash_of(desk.orders[event.order]) - lifecycle.cash_of(order))
+        self._known.treasury.realise(desk.position.realised - before.realised, event.at)
+        if event.stage.settled:
+            desk.lift(ev.RefusalReason.NOT_ENOUGH_BALANCE)
+            if desk.awaits_shares and order.fills != desk.orders[event.order].fills:
+                self._known.readings.await_shares(event.at)
+        self._known.stir(desk.market.id, forced=True)
+
+    def order_cancelled(self, event: ev.OrderCancelled) -> None:
+        """The user stream may say that a market is resolved before the market stream does."""
+        desk = self._known.desk_of(event.order)
+        if desk is not None:
+            desk.closed = desk.closed or event.reason is ev.CancelReason.MARKET_RESOLVED
+            lifecycle.cancelled(desk, event.order, event.matched)
+        self._known.tell(event.order, Heard.CANCELLED, event.reason)
+
+    def order_expired(self, event: ev.OrderExpired) -> None:
+        self._known.tell(event.order, Heard.EXPIRED)
+
+    def cancel_refused(self, event: ev.CancelRefused) -> None:
+        self._known.tell(event.order, Heard.CANCEL_DOUBTED, event.text)
+
+    def order_reported(self, event: ev.OrderReported) -> None:
+        """The venue lists it as live. A cancel still under way is not disproved by a listing that overlapped it."""
+        order = self._known.order_of(event.order)
+        if order is not None and (order.state is not OrderState.CANCELLING or order.cancel_doubted):
+            self._known.tell(event.order, Heard.SEEN_LIVE)
+
+    def order_not_found(self, event: ev.OrderNotFound) -> None:
+        """Its trades came before this answer. Too young, or never heard of, it may still arrive: ask again later."""
+        order = self._known.order_of(event.order)
+        if order is None or not order.live:
+            return
+        in_doubt = order.state in (OrderState.UNKNOWN, OrderState.SUBMITTING)
+        resolved = self._known.desks[order.terms.market].payout is not None
+        if order.state is OrderState.UNKNOWN:
+            lifecycle.missed(self._known.desks[order.terms.market], event.order)
+            self._known.stir(order.terms.market, forced=False)
+        patience = self._known.rules.doubt_patience if in_doubt and not resolved else RECENT
+        if event.at - order.decided_at >= patience:
+            self._known.tell(event.order, Heard.GONE, ev.CancelReason.NOT_FOUND)

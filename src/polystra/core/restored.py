@@ -1,0 +1,43 @@
+"""Lists what the ledger remembers, in the forms in which it tells an engine that is asleep."""
+
+from msgspec import Struct
+
+from polystra.core.ids import MarketId, OrderId, TradeId
+from polystra.core.terms import Liquidity, OrderTerms, Outcome, TradeStage
+from polystra.core.units import Instant, Price, Shares
+
+
+class RestoredOrder(Struct, frozen=True, gc=False, kw_only=True):
+    """An order as the ledger remembers it. Unless it had `ended`, nobody knows what became of it."""
+
+    order: OrderId
+    terms: OrderTerms
+    decided_at: Instant
+    ended: bool
+
+
+class RestoredFill(Struct, frozen=True, gc=False, kw_only=True):
+    order: OrderId
+    trade: TradeId
+    price: Price
+    shares: Shares
+    liquidity: Liquidity
+    stage: TradeStage
+    filled_at: Instant
+
+
+class Memory(Struct, frozen=True, gc=False):
+    """What a strategy asked to be told again, encoded by the strategy itself."""
+
+    market: MarketId
+    strategy: str
+    value: bytes
+
+
+class RestoredAdjustment(Struct, frozen=True, gc=False, kw_only=True):
+    """Shares written off `at` a moment, as the ledger remembers it: negative when they left."""
+
+    market: MarketId
+    outcome: Outcome
+    shares: Shares
+    at: Instant
