@@ -51,6 +51,9 @@ REFUSALS: Mapping[ev.RefusalReason, str] = {
     ev.RefusalReason.DUPLICATED: "The same bytes are there already. The order is UNKNOWN and is looked up.",
     ev.RefusalReason.MARKET_CLOSED: "The market takes no orders, or not yet.",
     ev.RefusalReason.VENUE_RESTRICTED: "The venue is in a mode, or the account under a rule, that forbids it.",
+    ev.RefusalReason.UNAUTHORIZED: "The API key, its owner or the wallet is not who may place this order.",
+    ev.RefusalReason.MALFORMED: "The request or its signature is not what the venue expects: a mistake of ours.",
+    ev.RefusalReason.RATE_LIMITED: "Too many requests in too short a time.",
     ev.RefusalReason.NOT_SENT: "It never left.",
     ev.RefusalReason.OTHER: "A clear no in words that we do not know.",
 }

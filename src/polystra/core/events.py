@@ -29,6 +29,9 @@ class RefusalReason(StrEnum):
     DUPLICATED = "duplicated"
     MARKET_CLOSED = "market closed"
     VENUE_RESTRICTED = "venue restricted"
+    UNAUTHORIZED = "unauthorized"
+    MALFORMED = "malformed"
+    RATE_LIMITED = "rate limited"
     NOT_SENT = "not sent"
     OTHER = "other"
 
