@@ -57,6 +57,8 @@ REFUSALS: Mapping[ev.RefusalReason, str] = {
     ev.RefusalReason.TRADING_DISABLED: "No order is taken.",
     ev.RefusalReason.CLOSED_ONLY: "The account may only close what it holds.",
     ev.RefusalReason.BANNED: "The account may not trade.",
+    ev.RefusalReason.UNAUTHORIZED: "The API key, its owner or the wallet is not who may place this order.",
+    ev.RefusalReason.MALFORMED: "The request or its signature is not what the venue expects: a mistake of ours.",
     ev.RefusalReason.NOT_SENT: "It never left.",
     ev.RefusalReason.OTHER: "A clear no in words that we do not know.",
 }

@@ -25,6 +25,14 @@ from polystra.sim import messages as sim
 from tests.edge.exchange_cases import CONDITION, UP, Running, Trader, terms
 from tests.edge.venue_cases import Client, http
 
+REASONS = {
+    sim.Mode.DOWN: Why.RESTARTING,
+    sim.Mode.CANCEL_ONLY: Why.CANCEL_ONLY_MODE,
+    sim.Mode.POST_ONLY: Why.POST_ONLY_MODE,
+    sim.Mode.DISABLED: Why.TRADING_DISABLED,
+}
+
+
 FOK, FAK = TimeInForce.FOK, TimeInForce.FAK
 GONE = VenueOrderId("0x" + "00" * 32)
 
@@ -106,7 +114,7 @@ def test_a_venue_that_takes_no_orders_refuses_them(
     signed = trader.sign(terms())
     refused = ours.run(ours.venue(trader).place(signed.id, trader.body(terms(), signed)))
     assert isinstance(refused, Refused)
-    assert refused.reason is Why.VENUE_RESTRICTED
+    assert refused.reason is REASONS[mode]
 
 
 def test_a_cancel_says_for_each_order_what_became_of_it(trader: Trader, ours: Client) -> None:

@@ -26,9 +26,7 @@ _NOW = Instant(0)
 class WireOrders:
     """One trader's orders. Mutable: it keeps the bytes of each order of this life, in case they must leave again."""
 
-    def __init__(
-        self, venue: Venue, *, names: OrderNames, put: Callable[[ev.AnyEvent], None], spawn: Spawn
-    ) -> None:
+    def __init__(self, venue: Venue, *, names: OrderNames, put: Callable[[ev.AnyEvent], None], spawn: Spawn) -> None:
         self._venue = venue
         self._names = names
         self._put = put

@@ -37,6 +37,8 @@ class RefusalReason(StrEnum):
     TRADING_DISABLED = "trading disabled"
     CLOSED_ONLY = "address in closed-only mode"
     BANNED = "address banned"
+    UNAUTHORIZED = "unauthorized"
+    MALFORMED = "malformed"
     NOT_SENT = "not sent"
     OTHER = "other"
 

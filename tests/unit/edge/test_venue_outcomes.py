@@ -70,7 +70,9 @@ def test_an_acceptance_with_a_doubt_is_unknown(changed: dict[str, Any]) -> None:
 
 
 def test_a_refusal_under_success_is_a_refusal() -> None:
-    assert said(errorMsg="invalid signature", orderID="", status="") == Refused(SENT, Why.OTHER, "invalid signature")
+    assert said(errorMsg="invalid signature", orderID="", status="") == Refused(
+        SENT, Why.MALFORMED, "invalid signature"
+    )
     crosses = "invalid post-only order: order crosses book"
     assert said(errorMsg=crosses, success=False) == Refused(SENT, Why.WOULD_CROSS, crosses)
 

@@ -62,6 +62,12 @@ def read_placement(raw: bytes) -> Placement:
     )
 
 
+def read_rows(raw: bytes) -> tuple[msgspec.Raw, ...]:
+    """The answers to a batch, not yet read."""
+    rows = read(raw, _rows)
+    return tuple(rows)
+
+
 def read_cancels(raw: bytes) -> Cancels:
     answer = read(raw, _cancels)
     return Cancels(tuple(answer.canceled), answer.not_canceled)
@@ -174,6 +180,7 @@ class _ApiKey(Struct):
 
 _error = msgspec.json.Decoder(_Error)
 _placement = msgspec.json.Decoder(_Placement)
+_rows = msgspec.json.Decoder(list[msgspec.Raw])
 _cancels = msgspec.json.Decoder(_Cancels)
 _heartbeat = msgspec.json.Decoder(_Heartbeat)
 _text = msgspec.json.Decoder(str)

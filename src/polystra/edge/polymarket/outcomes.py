@@ -5,7 +5,7 @@ and bytes that nobody can read prove nothing: the order may rest, may have trade
 """
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from msgspec import Struct
 
@@ -13,6 +13,7 @@ from polystra.core.events import RefusalReason
 from polystra.core.ids import TradeId, VenueOrderId
 from polystra.edge.polymarket.answer_wire import Placement, read_cancels, read_error, read_placement
 from polystra.edge.polymarket.refusals import refusal_of
+from polystra.edge.polymarket.remedies import Remedy, remedy_for
 from polystra.edge.polymarket.rest import Answer, NoReply, Reply
 from polystra.edge.polymarket.wire import Unreadable
 
@@ -76,6 +77,21 @@ class CancelUnknown(Struct, frozen=True, gc=False):
 
 
 CancelOutcome: TypeAlias = Cancelled | NotCancelled | CancelUnknown
+
+
+def remedy_of(outcome: PlacementOutcome) -> Remedy | None:
+    """What to do about it; None when the venue has the order."""
+    match outcome:
+        case Accepted():
+            return None
+        case Refused(reason=reason, text=text):
+            return remedy_for(reason, text)
+        case OutcomeUnknown():
+            return Remedy.LOOK_IT_UP
+        case NotSent():
+            return Remedy.TRY_AGAIN
+        case _:
+            assert_never(outcome)
 
 
 def placement_outcome(order: VenueOrderId, answer: Answer) -> PlacementOutcome:

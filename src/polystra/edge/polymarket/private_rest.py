@@ -1,7 +1,7 @@
 """Asks the CLOB under an API key, and reads whole answers or none.
 
-A reading is complete or a `ReadingFailed`, never half of one, and nothing is repeated here: whoever asks again knows
-why. How an API key is come by is here too.
+A reading is complete or a `ReadingFailed`, never half of one, and nothing is repeated unless `Retries` were given. How
+an API key is come by is here too.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +18,7 @@ from polystra.edge.polymarket.auth import Credentials, RequestSigner, l1_headers
 from polystra.edge.polymarket.keys import SigningKey
 from polystra.edge.polymarket.outcomes import spoken
 from polystra.edge.polymarket.rest import Answer, Asking, NoReply, Reply
+from polystra.edge.polymarket.retries import REPEATABLE, Retries, lot_of, passing
 from polystra.edge.polymarket.wire import Unreadable
 
 MOST_PAGES = 500
@@ -45,13 +46,24 @@ class Rows(Struct, Generic[_T], frozen=True):
 
 
 class PrivateRest:
-    """Requests under one API key. `account` is the one whose key signed for the credentials."""
+    """Requests under one API key. `account` is the one whose key signed for the credentials. With `retries` reads and
+    cancels are repeated, each try with a signature and a deadline of its own."""
 
-    def __init__(self, rest: Asking, clob: str, *, credentials: Credentials, account: Address, clock: Clock) -> None:
+    def __init__(
+        self,
+        rest: Asking,
+        clob: str,
+        *,
+        credentials: Credentials,
+        account: Address,
+        clock: Clock,
+        retries: Retries | None = None,
+    ) -> None:
         self._rest = rest
         self._clob = clob.rstrip("/")
         self._signer = RequestSigner(credentials, account)
         self._clock = clock
+        self._retries = retries
 
     async def ask(
         self,
@@ -62,11 +74,17 @@ class PrivateRest:
         query: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> Answer:
-        """One signed request, sent once; `path` without its query."""
-        headers = self._signer.headers(at=self._clock.now(), method=method, path=path, body=body)
-        return await self._rest.ask(
-            method, self._clob + path, deadline=deadline, headers=headers, query=query, body=body
-        )
+        """One signed request, sent once unless it may be repeated; `path` without its query."""
+
+        async def once() -> Answer:
+            headers = self._signer.headers(at=self._clock.now(), method=method, path=path, body=body)
+            return await self._rest.ask(
+                method, self._clob + path, deadline=deadline, headers=headers, query=query, body=body
+            )
+
+        if self._retries is None or method not in REPEATABLE:
+            return await once()
+        return await self._retries.repeat(once, lot=lot_of(path, self._retries.time), again=passing)
 
     async def read(self, path: str, query: Mapping[str, str], translate: Callable[[bytes], _T]) -> _T | ReadingFailed:
         return reading(path, await self.ask("GET", path, query=query), translate)

@@ -5,45 +5,21 @@ Only a text that proves the order did not reach the book is a refusal. A server 
 """
 
 from polystra.core.events import CancelReason, RefusalReason
+from polystra.edge.polymarket.remedies import known
 
-_PROOFS: tuple[tuple[str, RefusalReason], ...] = (
-    ("not enough balance / allowance", RefusalReason.NOT_ENOUGH_BALANCE),
-    ("breaks minimum tick size rule", RefusalReason.OFF_TICK),
-    ("invalid price, price must be greater than 0", RefusalReason.OFF_TICK),
-    ("lower than the minimum", RefusalReason.TOO_SMALL),
-    ("invalid amount for a marketable BUY order", RefusalReason.TOO_SMALL),
-    ("invalid amounts", RefusalReason.WRONG_AMOUNTS),
-    ("order crosses book", RefusalReason.WOULD_CROSS),
-    ("crosses the book", RefusalReason.WOULD_CROSS),
-    ("FOK orders are fully filled or killed", RefusalReason.NOT_FILLED),
-    ("no orders found to match with FAK order", RefusalReason.NOT_FILLED),
-    ("invalid expiration", RefusalReason.BAD_EXPIRY),
-    ("is invalid. Duplicated.", RefusalReason.DUPLICATED),
-    ("not yet ready to process new orders", RefusalReason.MARKET_CLOSED),
-    ("No orderbook exists", RefusalReason.MARKET_CLOSED),
-    ("market not found", RefusalReason.MARKET_CLOSED),
-    ("service not ready", RefusalReason.RESTARTING),
-    ("post-only mode", RefusalReason.POST_ONLY_MODE),
-    ("Trading is currently cancel-only", RefusalReason.CANCEL_ONLY_MODE),
-    ("Trading is currently disabled", RefusalReason.TRADING_DISABLED),
-    ("address in closed only mode", RefusalReason.CLOSED_ONLY),
-    ("address banned", RefusalReason.BANNED),
-)
-
-_PROVE_NOTHING = ("order match delayed", "context canceled", "order timed out")
-"""Under whatever status: the order was taken in, and what became of it is not said."""
+_BY_STATUS = {425: RefusalReason.RESTARTING, 429: RefusalReason.RATE_LIMITED}
+"""Whatever the words: what answers so has not looked at the order."""
 
 _SERVER_ERROR = 500
 
 
 def refusal_of(http: int, text: str) -> RefusalReason | None:
     """Why the venue said no; None when its answer proves nothing and the outcome is unknown."""
-    for words, reason in _PROOFS:
-        if words in text:
-            return reason
-    if http >= _SERVER_ERROR or any(words in text for words in _PROVE_NOTHING):
+    if said := known(text):
+        return said.reason
+    if http >= _SERVER_ERROR:
         return None
-    return RefusalReason.OTHER
+    return _BY_STATUS.get(http, RefusalReason.OTHER)
 
 
 _ENDINGS = {

@@ -27,15 +27,19 @@ REWARM = 30.0
 MOST_BYTES = 8 * 1024 * 1024
 """Of one reply; the largest that the venue has, a page of orders, is below 100 kB."""
 
+_WAIT_DIGITS = 7
+
 _IDLE = 60.0
 """Seconds after which a connection is not used again."""
 
 
 class Reply(Struct, frozen=True, gc=False):
-    """Whatever the other side answered, an error or not."""
+    """Whatever the other side answered, an error or not. `retry_after` is how many seconds it asks us to wait, None
+    where it says nothing of it, or names a date."""
 
     status: int
     body: bytes
+    retry_after: int | None = None
 
 
 class NoReply(Struct, frozen=True, gc=False):
@@ -118,7 +122,7 @@ class Rest:
                     trace_request_ctx=departure,
                 ) as response,
             ):
-                return Reply(response.status, await _whole(response))
+                return Reply(response.status, await _whole(response), _wait_of(response.headers))
         except TimeoutError:
             return NoReply(f"{method} {url}: no reply within {deadline:g} s", departure.sent)
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -146,6 +150,11 @@ async def _leaves(_: aiohttp.ClientSession, context: object, __: aiohttp.TraceRe
     departure = getattr(context, "trace_request_ctx", None)
     if isinstance(departure, _Departure):
         departure.sent = True
+
+
+def _wait_of(headers: Mapping[str, str]) -> int | None:
+    told = headers.get("Retry-After", "").strip()
+    return int(told) if told.isascii() and told.isdecimal() and len(told) < _WAIT_DIGITS else None
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:

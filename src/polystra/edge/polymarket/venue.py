@@ -1,6 +1,7 @@
 """Trades one account at the CLOB over REST: places, cancels, and reads what the venue has of ours.
 
-What the venue says is a value, also when it says nothing. A placement is sent once, whatever comes of it.
+What the venue says is a value, also when it says nothing. A placement is sent once, whatever comes of it; only with
+`Retries` is one repeated that provably never came near the book.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from polystra.core.ids import MarketId, TokenId, VenueOrderId
-from polystra.core.units import Instant, Shares, Usd
+from polystra.core.units import Instant, Nanos, Shares, Usd
 from polystra.edge.polymarket.answer_wire import (
     Cancels,
     HeartbeatId,
@@ -21,9 +22,18 @@ from polystra.edge.polymarket.answer_wire import (
     read_sweep,
     says_nothing,
 )
-from polystra.edge.polymarket.outcomes import CancelOutcome, PlacementOutcome, cancel_outcomes, placement_outcome
+from polystra.edge.polymarket.batch import MOST_ORDERS, batch_body, batch_outcomes
+from polystra.edge.polymarket.outcomes import (
+    CancelOutcome,
+    PlacementOutcome,
+    cancel_outcomes,
+    placement_outcome,
+    remedy_of,
+)
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, reading
-from polystra.edge.polymarket.rest import Reply
+from polystra.edge.polymarket.remedies import Remedy
+from polystra.edge.polymarket.rest import Answer, Reply
+from polystra.edge.polymarket.retries import Retries, asked_wait
 from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.polymarket.wire import (
     SECOND,
@@ -91,19 +101,55 @@ class Deadlines(Struct, frozen=True, kw_only=True):
 class Venue:
     """One wallet under one API key; `api_key` is the owner that order bodies must name."""
 
-    def __init__(self, rest: PrivateRest, *, wallet: Wallet, api_key: str, deadlines: Deadlines | None = None) -> None:
+    def __init__(
+        self,
+        rest: PrivateRest,
+        *,
+        wallet: Wallet,
+        api_key: str,
+        deadlines: Deadlines | None = None,
+        retries: Retries | None = None,
+    ) -> None:
         self._rest = rest
         self._account = wallet.maker
         self._kind = f"{wallet.kind:d}"
         self._deadlines = deadlines or Deadlines()
+        self._retries = retries
         self.api_key = api_key
 
     # --- orders in and out
 
     async def place(self, order: VenueOrderId, body: bytes) -> PlacementOutcome:
         """Sends a placement once. `order` is the hash of what `body` (`order_body`) asks for."""
-        answer = await self._rest.ask("POST", "/order", body=body, deadline=self._deadlines.place)
-        return placement_outcome(order, answer)
+        (outcome,) = await self._post("/order", (order,), body)
+        return outcome
+
+    async def place_batch(self, orders: Sequence[tuple[VenueOrderId, bytes]]) -> tuple[PlacementOutcome, ...]:
+        """One outcome for each order, in the order given; sent once, 15 in a request, all requests at one moment.
+        Each order stands for itself: that one is refused says nothing about the others."""
+        chunks = (orders[start : start + MOST_ORDERS] for start in range(0, len(orders), MOST_ORDERS))
+        found = await asyncio.gather(*(self._place_batch(chunk) for chunk in chunks))
+        return tuple(outcome for outcomes in found for outcome in outcomes)
+
+    async def _place_batch(self, orders: Sequence[tuple[VenueOrderId, bytes]]) -> tuple[PlacementOutcome, ...]:
+        return await self._post("/orders", [order for order, _ in orders], batch_body(body for _, body in orders))
+
+    async def _post(self, path: str, orders: Sequence[VenueOrderId], body: bytes) -> tuple[PlacementOutcome, ...]:
+        """The same bytes again only while no order of them can have reached the book."""
+
+        def outcomes(answer: Answer) -> tuple[PlacementOutcome, ...]:
+            return (placement_outcome(orders[0], answer),) if path == "/order" else batch_outcomes(orders, answer)
+
+        async def once() -> Answer:
+            return await self._rest.ask("POST", path, body=body, deadline=self._deadlines.place)
+
+        def again(answer: Answer) -> Nanos | None:
+            stayed_out = all(remedy_of(outcome) is Remedy.TRY_AGAIN for outcome in outcomes(answer))
+            return asked_wait(answer) if stayed_out else None
+
+        if self._retries is None:
+            return outcomes(await once())
+        return outcomes(await self._retries.repeat(once, lot=orders[0].encode(), again=again))
 
     async def cancel(self, orders: Sequence[VenueOrderId]) -> tuple[CancelOutcome, ...]:
         """One outcome for each different order, in the order given."""
