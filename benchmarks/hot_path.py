@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -172,10 +172,11 @@ class Run:
             self._inbox.put(event)
         return True
 
-    def send(self, ready: Ready) -> None:
-        if isinstance(ready.command, PlaceOrder):
-            self._requests.headers(at=self._now, method="POST", path="/order", body=ready.body)
-            self._laps.append(perf_counter() - self._begun)
+    def send(self, ready: Sequence[Ready]) -> None:
+        for one in ready:
+            if isinstance(one.command, PlaceOrder):
+                self._requests.headers(at=self._now, method="POST", path="/order", body=one.body)
+                self._laps.append(perf_counter() - self._begun)
 
 
 def _ours(folder: Path, effort: Effort) -> dict[str, Side]:

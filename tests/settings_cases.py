@@ -19,7 +19,7 @@ OTHER: dict[str, str] = {
     "exits.stop_percent": "33.3333",
     "exits.stop_min_age_seconds": "1",
     "exits.stop_slippage": "0.01",
-    "exits.stop_order": "FOK",
+    "exits.stop_order": '"FOK"',
     "engine.book_patience_seconds": "3",
     "engine.doubt_patience_seconds": "4",
     "engine.reading_every_seconds": "5",

@@ -35,9 +35,9 @@ class Wire:
         self.deeds = deeds
         self.sent: list[Ready] = []
 
-    def send(self, ready: Ready) -> None:
-        self.deeds.append(f"send {type(ready.command).__name__}")
-        self.sent.append(ready)
+    def send(self, ready: Sequence[Ready]) -> None:
+        self.deeds += [f"send {type(one.command).__name__}" for one in ready]
+        self.sent += ready
 
 
 class Paper:

@@ -52,7 +52,7 @@ REFUSALS: Mapping[ev.RefusalReason, str] = {
     ev.RefusalReason.MARKET_CLOSED: "The market takes no orders, or not yet.",
     ev.RefusalReason.RATE_LIMITED: "Too many requests. Everything waits as long as the venue says.",
     ev.RefusalReason.RESTARTING: "The matching engine is down. Entries stop, what rests to sell stays.",
-    ev.RefusalReason.POST_ONLY_MODE: "Orders that only rest are taken. Entries stop, exits become post-only, stops wait.",
+    ev.RefusalReason.POST_ONLY_MODE: "Orders that only rest are taken. Entries stop, exits are post-only, stops wait.",
     ev.RefusalReason.CANCEL_ONLY_MODE: "No order is taken, cancels are.",
     ev.RefusalReason.TRADING_DISABLED: "No order is taken.",
     ev.RefusalReason.CLOSED_ONLY: "The account may only close what it holds.",

@@ -54,7 +54,7 @@ LINES: Mapping[str, tuple[str, str]] = {
     "engine.drift_confirmed_after_seconds": ("s", "A difference counts when two readings this far apart show it."),
     "engine.max_clock_offset_seconds": (
         "s",
-        "How far the machine's clock may be from the venue's. Times are corrected by it; beyond this, nothing is opened.",
+        "How far the machine's clock may be from the venue's, by which times are corrected; beyond, nothing is opened.",
     ),
     "engine.auto_adjust_percent": ("%", "The part of a holding that may be written off without calling a person."),
     "strategy.name": ("", "Which strategy trades."),

@@ -8,8 +8,8 @@ import pytest
 
 from polystra.core.commands import CancelOrder, PlaceOrder
 from polystra.core.events import BookChanged, LedgerLoaded, LevelChange, TradingState, TradingStateSet, Woke
-from polystra.core.restored import Memory
 from polystra.core.ids import MarketId, OrderId
+from polystra.core.restored import Memory
 from polystra.core.terms import Side
 from polystra.core.units import Instant, Usd, price, shares
 from polystra.edge.store.durability import Durability

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -43,12 +43,13 @@ class Watched(hot_path.Run):
         self.folder = folder
         self.left: list[tuple[Ready, int]] = []
 
-    def send(self, ready: Ready) -> None:
+    def send(self, ready: Sequence[Ready]) -> None:
         super().send(ready)
-        if isinstance(ready.command, PlaceOrder):
-            with closing(sqlite3.connect(self.folder / "ledger.sqlite")) as ledger:
-                rows = ledger.execute("SELECT COUNT(*) FROM orders WHERE venue_order = ?", (ready.venue_order,))
-                self.left.append((ready, rows.fetchone()[0]))
+        for one in ready:
+            if isinstance(one.command, PlaceOrder):
+                with closing(sqlite3.connect(self.folder / "ledger.sqlite")) as ledger:
+                    rows = ledger.execute("SELECT COUNT(*) FROM orders WHERE venue_order = ?", (one.venue_order,))
+                    self.left.append((one, rows.fetchone()[0]))
 
 
 @pytest.mark.parametrize("engine", [hot_path.trader, lambda: hot_path.Given(7)])

@@ -293,9 +293,9 @@ def _path_of(variable: str) -> list[str]:
 
 
 def _read(value: str) -> Any:
-    """A list is written as in TOML; a single value is read by its setting."""
+    """A list, or a text in quotes, is written as in TOML; any other value is read by its setting."""
     with suppress(tomllib.TOMLDecodeError):
-        if value.startswith("["):
+        if value.startswith(("[", '"')):
             return tomllib.loads(f"value = {value}")["value"]
     return value
 

@@ -137,11 +137,10 @@ class World:
     def _send(self, command: cm.AnyCommand) -> None:
         client = self._trader
         match command:
-            case cm.PlaceOrder() | cm.CancelOrder():
-                pass  # sent together
+            case cm.PlaceOrder() | cm.CancelOrder() | cm.DropNotifications():
+                pass  # sent together; and notifications nobody reads here
             case cm.ResendOrder(order=order):
-                if (again := self._sent.get(order)) is not None:
-                    self._ways.request(lambda: self._ask(again))
+                self._resend(order)
             case cm.CancelMarket(market=market):
                 named = sim.CancelMarket(account=TRADER, market=market)
                 self._ways.request(lambda: self._ask(named, client))
@@ -151,8 +150,6 @@ class World:
                 client.look_up(order)
             case cm.TakeSnapshot():
                 client.read_account()
-            case cm.DropNotifications():
-                pass  # nobody reads any here
             case cm.ReadBook(market=market):
                 client.read_book(market)
             case cm.Follow(market=market):
@@ -309,9 +306,16 @@ class World:
         for request in requests:
             self._ways.request(partial(self._ask, request))
 
+    def _resend(self, order: OrderId) -> None:
+        """The same again, unless another life of the trader sent it."""
+        again = self._sent.get(order)
+        if again is not None:
+            self._ways.request(lambda: self._ask(again))
+
     def _submit(self, ready: Ready) -> sim.Submit:
         command, venue_order = ready.command, ready.venue_order
-        assert isinstance(command, cm.PlaceOrder) and venue_order is not None
+        assert isinstance(command, cm.PlaceOrder), f"not a placement: {command}"
+        assert venue_order is not None, "an order that could not be signed is never sent"
         terms = command.terms
         self._sides[command.order] = (terms.side, not terms.time_in_force.immediate)
         self._senders[venue_order] = self._trader

@@ -61,6 +61,7 @@ class Desk:
         self.referee: Referee | None = None
         self.book_asked_at = Instant(0)
         self.blind_since: Instant | None = None
+        self.unpriced_since = Instant(0)
         self.payout: Payout | None = None
         self.settled = False
         self.claimed = Usd(0)

@@ -199,22 +199,21 @@ class Engine:
         )
 
     def _referee(self, desk: Desk, view: MarketView, *, blind: bool) -> Instant:
-        """While something is held and the stream cannot price it the venue is asked for the book, again and again; the
+        """While something is held and the stream cannot price it the venue is asked for the book, every second; the
         moment of the next question. A person hears when nobody has had a price for a while."""
         at = view.at
         if not blind:
             desk.blind_since = None
             return NEVER
-        if at - desk.book_asked_at >= ASK_EVERY:
+        if desk.blind_since is None:
+            desk.blind_since = desk.unpriced_since = desk.book_asked_at = at
+        elif at - desk.book_asked_at >= ASK_EVERY:
             desk.book_asked_at = at
             self._commands.append(ReadBook(market=desk.market.id))
         if view.referee is not None:
-            desk.blind_since = None
-        elif desk.blind_since is None:
-            desk.blind_since = at
-        elif at - desk.blind_since >= UNPRICED_AFTER and desk.says("unpriced", desk.blind_since):
-            note = nt.PositionUnpriced(market=desk.market.id, since=desk.blind_since)
-            self._known.notes.append(note)
+            desk.unpriced_since = at
+        elif at - desk.unpriced_since >= UNPRICED_AFTER and desk.says("unpriced", desk.unpriced_since):
+            self._known.notes.append(nt.PositionUnpriced(market=desk.market.id, since=desk.unpriced_since))
         return Instant(desk.book_asked_at + ASK_EVERY)
 
     def _follow(self, desk: Desk) -> None:

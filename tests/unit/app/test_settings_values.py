@@ -21,6 +21,7 @@ from polystra.core.rules import Rules
 from polystra.core.sizing import StakeRules
 from polystra.core.strategies.tilted_prior import TiltedPrior
 from polystra.core.strategy import ExitPolicy, StopPolicy
+from polystra.core.terms import TimeInForce
 from polystra.core.units import Nanos, Price, Usd, price, seconds, usd
 from polystra.sim.latency import Delays, Span
 from tests.settings_cases import OTHER, variable
@@ -89,6 +90,7 @@ def test_the_rules_are_the_settings_to_the_millionth_and_the_nanosecond() -> Non
         reading_every=Nanos(5_000_000_000),
         drift_confirmed_after=Nanos(6_000_000_000),
         auto_adjust=5_000,
+        max_clock_offset=seconds(3),
     )
 
 
@@ -103,6 +105,7 @@ def test_the_exit_policy_is_the_settings() -> None:
             fraction=333_333,
             min_age=seconds(1),
             slippage=price("0.01"),
+            time_in_force=TimeInForce.FOK,
         ),
     )
 

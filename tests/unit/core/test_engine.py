@@ -11,8 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from polystra.core import events as ev
-from polystra.core import restored as rs
 from polystra.core import notes as nt
+from polystra.core import restored as rs
 from polystra.core.engine import Engine
 from polystra.core.errors import ContradictoryFacts
 from polystra.core.events import AnyEvent, TradingState
@@ -86,6 +86,10 @@ def every_event(at: Instant, market: MarketId, order: OrderId) -> list[AnyEvent]
         ev.StreamRestored(at=at, stream=ev.Stream.MARKET),
         ev.StreamRestored(at=at, stream=ev.Stream.USER),
         ev.TradingStateSet(at=at, state=TradingState.ARMED, who="test", why="test"),
+        ev.BookRead(at=at, market=market, bids=(), asks=(), venue_at=at),
+        ev.ClockCompared(at=at, ahead=seconds(0)),
+        ev.GeoblockRead(at=at, blocked=False, place="IE"),
+        ev.NotificationsRead(at=at, notices=()),
         ev.MarketClosed(at=at, market=market),
         ev.MarketResolved(at=at, market=market, payout=UP_WON),
         ev.Woke(at=at),

@@ -359,7 +359,7 @@ def test_a_halted_market_does_not_halt_another() -> None:
     for at in (100, 131):
         bench.reading(at, CASH, "5", live=(2,))
     assert bench.told(nt.MarketHalted)
-    assert bench.known.cash_trouble is None
+    assert bench.known.audit.cash_trouble is None
     assert bench.known.readings.blind is None
 
 

@@ -95,7 +95,7 @@ def test_an_unknown_order_of_a_resolved_market_is_asked_about_and_soon_given_up(
 def test_a_cancel_that_fails_in_a_closed_market_is_followed_up() -> None:
     bench = covered()
     bench.hear(900, ev.MarketClosed, market=WINDOW.id)
-    assert bench.hear(900.1, ev.CancelOutcomeUnknown, order=OrderId(2), why="timeout") == ["query o2"]
+    assert bench.hear(900.1, ev.CancelOutcomeUnknown, order=OrderId(2), why="timeout") == ["cancel market", "query o2"]
     assert bench.pass_to(901.1) == [(901.1, "query o2")]
     assert bench.hear(901.2, ev.OrderReported, order=OrderId(2), matched=shares(0)) == ["cancel o2"]
 

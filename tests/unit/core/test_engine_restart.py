@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from polystra.core import events as ev
-from polystra.core import restored as rs
 from polystra.core import notes as nt
+from polystra.core import restored as rs
 from polystra.core.errors import ContradictoryFacts
 from polystra.core.events import TradingState
 from polystra.core.ids import MarketId, OrderId, TradeId

@@ -50,7 +50,7 @@ def test_paused_and_reduce_only_open_nothing_and_keep_selling(state: TradingStat
 def test_stopped_takes_everything_back_and_places_nothing() -> None:
     bench = covered()
     stop = {"state": TradingState.STOPPED, "who": "operator", "why": "enough"}
-    assert bench.hear(70, ev.TradingStateSet, **stop) == ["cancel o2"]
+    assert bench.hear(70, ev.TradingStateSet, **stop) == ["cancel o2", "cancel all"]
     assert bench.cancelled(71, 2) == []
     assert bench.book(72, "0.10", "0.12") == []
     assert bench.pass_to(200) == []
@@ -59,7 +59,7 @@ def test_stopped_takes_everything_back_and_places_nothing() -> None:
 def test_stopped_cancels_an_order_whose_answer_comes_later() -> None:
     bench = holding(with_exits(AT_ONCE))
     stop = {"state": TradingState.STOPPED, "who": "operator", "why": "enough"}
-    assert bench.hear(60.1, ev.TradingStateSet, **stop) == [], "o2 has no answer yet"
+    assert bench.hear(60.1, ev.TradingStateSet, **stop) == ["cancel all"], "o2 has no answer yet"
     assert bench.accepted(60.2, 2) == ["cancel o2"]
 
 
@@ -81,8 +81,8 @@ def test_an_untrusted_book_opens_nothing_stops_nothing_and_keeps_the_target(trou
         bid = "0.53" if fresh else "0.20"
         seen = len(bench.log)
         _spoil(bench, trouble, bid)
-        assert bench.pass_to(110) == []
-        assert len(bench.log) == seen
+        bench.pass_to(110)
+        assert {said for _, said in bench.log[seen:]} <= (set() if fresh else {"read book"})
         if not fresh:
             assert bench.state(2) == "WORKING"
 

@@ -10,11 +10,11 @@ import msgspec
 from sqlalchemy import Connection, Select, func, or_, select, union
 
 from polystra.core.events import LedgerLoaded, TradingState
-from polystra.core.restored import Memory, RestoredAdjustment, RestoredFill, RestoredOrder
 from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market
 from polystra.core.orders import Fill, Order, OrderState
 from polystra.core.positions import Adjustment, position_of
+from polystra.core.restored import Memory, RestoredAdjustment, RestoredFill, RestoredOrder
 from polystra.core.terms import Liquidity, OrderTerms, Outcome, Purpose, Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, Nanos, Price, Shares, Usd
 from polystra.edge.store.tables import (
