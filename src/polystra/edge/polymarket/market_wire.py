@@ -14,7 +14,7 @@ from msgspec import Struct
 from polystra.core.events import OwnPrice
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.markets import Payout
-from polystra.core.units import MICRO, Instant, Price, Shares, Usd
+from polystra.core.units import MICRO, Instant, Nanos, Price, Shares, Usd
 from polystra.edge.polymarket.wire import (
     MILLISECOND,
     SECOND,
@@ -67,6 +67,14 @@ class MarketState(Struct, frozen=True, gc=False, kw_only=True):
     payout: Payout | None
 
 
+class RewardTerms(Struct, frozen=True, gc=False, kw_only=True):
+    """What an order must be to earn rewards: least size, distance from the middle, and age."""
+
+    min_shares: Shares
+    max_spread: Price
+    min_age: Nanos
+
+
 class TradingTerms(Struct, frozen=True, gc=False, kw_only=True):
     """What the CLOB says of a market; `tokens` by the outcome's name."""
 
@@ -77,16 +85,19 @@ class TradingTerms(Struct, frozen=True, gc=False, kw_only=True):
     fees: FeeTerms | None
     version: str | None
     neg_risk: bool
+    rewards: RewardTerms | None
 
 
 class RestBook(Struct, frozen=True, gc=False, kw_only=True):
-    """One token's book in that token's own terms, best level first. `at` is the venue's time of it."""
+    """One token's book in that token's own terms, best level first. `at` is the venue's time of it, `hash` its name of
+    this state of it."""
 
     market: MarketId
     token: TokenId
     bids: tuple[tuple[Price, Shares], ...]
     asks: tuple[tuple[Price, Shares], ...]
     at: Instant
+    hash: str
 
 
 def read_catalogue_entry(raw: bytes) -> CatalogueEntry:
@@ -143,7 +154,17 @@ def read_trading_terms(raw: bytes) -> TradingTerms:
         fees=None if row.fd is None else _fees(row.fd.r, row.fd.e, row.fd.to),
         version=row.v,
         neg_risk=row.nr,
+        rewards=None if row.r is None else _reward_terms(row.r),
     )
+
+
+def _reward_terms(row: "_R") -> RewardTerms | None:
+    """The venue says the spread in cents; None for a market that rewards nobody."""
+    spread = quantity_of("ma", row.ma) // 100
+    if not spread:
+        return None
+    age = Nanos(quantity_of("moas", row.moas) * (SECOND // MICRO))
+    return RewardTerms(min_shares=shares_of("mi", row.mi), max_spread=Price(spread), min_age=age)
 
 
 def read_book(raw: bytes) -> RestBook:
@@ -155,7 +176,7 @@ def read_book(raw: bytes) -> RestBook:
     if any(worse <= better for (better, _), (worse, _) in pairwise(asks)):
         raise Unreadable(f"asks of {row.asset_id[:100]}: they fall down to the best, which is last")
     at = instant_of("timestamp", row.timestamp, MILLISECOND)
-    return RestBook(market=row.market, token=row.asset_id, bids=bids, asks=asks, at=at)
+    return RestBook(market=row.market, token=row.asset_id, bids=bids, asks=asks, at=at, hash=row.hash)
 
 
 def read_price_history(raw: bytes) -> tuple[OwnPrice, ...]:
@@ -264,6 +285,12 @@ class _Fd(Struct):
     to: bool = False
 
 
+class _R(Struct):
+    mi: Decimal = Decimal(0)
+    ma: Decimal = Decimal(0)
+    moas: Decimal = Decimal(0)
+
+
 class _Compact(Struct):
     c: MarketId
     t: list[_Token]
@@ -272,6 +299,7 @@ class _Compact(Struct):
     fd: _Fd | None = None
     v: str | None = None
     nr: bool = False
+    r: _R | None = None
 
 
 class _Level(Struct):
@@ -294,6 +322,7 @@ class _Book(Struct):
     timestamp: str
     bids: list[_Level]
     asks: list[_Level]
+    hash: str = ""
 
 
 _gamma = msgspec.json.Decoder(_Gamma)

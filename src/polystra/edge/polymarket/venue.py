@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from polystra.core.ids import MarketId, TokenId, VenueOrderId
+from polystra.core.ids import MarketId, TokenId, TradeId, VenueOrderId
 from polystra.core.units import Instant, Nanos, Shares, Usd
 from polystra.edge.polymarket.answer_wire import (
     Cancels,
@@ -217,7 +217,7 @@ class Venue:
     async def order(self, order: VenueOrderId) -> OpenOrder | NoSuchOrder | ReadingFailed:
         path = f"/data/order/{order}"
         answer = await self._rest.ask("GET", path)
-        if isinstance(answer, Reply) and _says_no_such_order(answer):
+        if isinstance(answer, Reply) and says_no_such_order(answer):
             return NoSuchOrder(order)
         found = reading(path, answer, read_order)
         if isinstance(found, OpenOrder) and found.id != order:
@@ -242,8 +242,16 @@ class Venue:
             first = second
         return tuple({order.id: order for order in first.all}.values())
 
-    async def trades(self, *, after: Instant | None = None) -> tuple[Fill, ...] | ReadingFailed:
-        """Our part of every trade matched at or after `after`, newest first, at whatever stage, FAILED included.
+    async def trades(
+        self,
+        *,
+        after: Instant | None = None,
+        market: MarketId | None = None,
+        token: TokenId | None = None,
+        trade: TradeId | None = None,
+    ) -> tuple[Fill, ...] | ReadingFailed:
+        """Our part of every trade matched at or after `after`, of a market, of a token, or of one trade, newest first,
+        at whatever stage, FAILED included.
 
         New trades push older ones to later pages, where they are met again and counted once, as last seen.
         """
@@ -251,11 +259,14 @@ class Venue:
         def fills(raw: msgspec.Raw) -> tuple[Fill, ...]:
             return read_fills(raw, api_key=self.api_key, account=self._account)
 
-        query = {} if after is None else {"after": str(after // SECOND)}
+        since = None if after is None else str(after // SECOND)
+        named = {"after": since, "market": market, "asset_id": token, "id": trade}
+        query = {name: value for name, value in named.items() if value is not None}
         rows = await self._rest.read_pages("/data/trades", query, fills)
         if isinstance(rows, ReadingFailed):
             return rows
-        return tuple({(fill.trade, fill.order): fill for row in rows.all for fill in row}.values())
+        found = {(fill.trade, fill.order): fill for row in rows.all for fill in row}
+        return tuple(fill for fill in found.values() if token in (None, fill.token))
 
     async def balances(self, tokens: Iterable[TokenId] = ()) -> Balances | ReadingFailed:
         """Cash, and the shares of these tokens."""
@@ -269,23 +280,27 @@ class Venue:
         return Balances(Usd(cash), shares)
 
     async def _balance(self, token: TokenId | None) -> int | ReadingFailed:
-        return await self._rest.read("/balance-allowance", self._holding(token), read_balance)
+        return await self._rest.read("/balance-allowance", self.holding_query(token), read_balance)
 
     async def refresh_balances(self, tokens: Iterable[TokenId] = ()) -> ReadingFailed | None:
         """Has the venue look at the chain again, for cash and these tokens; what it saw is in later `balances`. None
         when it heard all of it."""
         asked = (None, *dict.fromkeys(tokens))
         path = "/balance-allowance/update"
-        heard = await asyncio.gather(*(self._rest.read(path, self._holding(one), read_refreshed) for one in asked))
+        heard = await asyncio.gather(*(self._rest.read(path, self.holding_query(one), read_refreshed) for one in asked))
         return next((failed for failed in heard if failed is not None), None)
 
-    def _holding(self, token: TokenId | None) -> dict[str, str]:
+    def holding_query(self, token: TokenId | None) -> dict[str, str]:
         """How a request names cash, None, or a token of the wallet."""
         asset = {"asset_type": "COLLATERAL"} if token is None else {"asset_type": _asset(token), "token_id": token}
-        return {**asset, "signature_type": self._kind}
+        return {**asset, **self.kind_query()}
+
+    def kind_query(self) -> dict[str, str]:
+        """How a request names the wallet among those of its owner."""
+        return {"signature_type": self._kind}
 
 
-def _says_no_such_order(answer: Reply) -> bool:
+def says_no_such_order(answer: Reply) -> bool:
     """In words: a proxy's 404 proves nothing about an order."""
     if answer.status != _NOT_FOUND:
         return answer.status == 200 and says_nothing(answer.body)
