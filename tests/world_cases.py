@@ -48,7 +48,7 @@ class Client:
     # --- what it does
 
     def tell(self, command: cm.AnyCommand) -> None:
-        self.world.send(Ready(command=command))
+        self.world.send([Ready(command=command)])
 
     def place(self, market: Market, side: Side, at: str, size: str, **changes: Any) -> OrderId:
         order = OrderId(self._next)
@@ -64,7 +64,7 @@ class Client:
         ready = self._signer.sign(cm.PlaceOrder(order=order, terms=OrderTerms(**(fields | changes))))
         assert ready.venue_order is not None
         self.names.add(order, ready.venue_order)
-        self.world.send(ready)
+        self.world.send([ready])
         return order
 
     def follow(self, market: Market) -> None:

@@ -77,9 +77,10 @@ class DoomedWire:
         self._world = world
         self._doom = doom
 
-    def send(self, ready: Ready) -> None:
-        self._world.send(ready)
-        self._doom.strikes("after the bytes", 1)
+    def send(self, ready: Sequence[Ready]) -> None:
+        for one in ready:
+            self._world.send([one])
+            self._doom.strikes("after the bytes", 1)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._world, name)
@@ -199,11 +200,12 @@ class Sends:
         self._fatal = fatal
         self.struck = False
 
-    def send(self, ready: Ready) -> None:
-        self._world.send(ready)
-        if self._fatal(ready):
-            self.struck = True
-            raise Killed
+    def send(self, ready: Sequence[Ready]) -> None:
+        for one in ready:
+            self._world.send([one])
+            if self._fatal(one):
+                self.struck = True
+                raise Killed
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._world, name)

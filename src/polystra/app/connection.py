@@ -11,19 +11,22 @@ from polystra.app.exchange_clock import ClockFacts, TimeMode
 from polystra.app.lock_step import SteppedDialer, SteppedRest, attach
 from polystra.app.outbox import OrderNames
 from polystra.app.throwaway import seeded_salts
+from polystra.app.wire_upkeep import Upkeep
 from polystra.app.wire_venue import Client, Tell, WireVenue
 from polystra.core.errors import PolystraError
 from polystra.core.ids import OrderId, TokenId
-from polystra.core.units import Instant
+from polystra.core.units import Instant, Nanos
 from polystra.edge.clock import ScaledClock, Time, WallClock, draw_salt
+from polystra.edge.polymarket.account_readings import AccountReadings
 from polystra.edge.polymarket.auth import Credentials
 from polystra.edge.polymarket.catalogue import Catalogue
 from polystra.edge.polymarket.dialing import Dialer, SocketDialer
 from polystra.edge.polymarket.market_feed import MarketFeed
 from polystra.edge.polymarket.price_feed import PriceFeed
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, api_credentials
-from polystra.edge.polymarket.public import PublicReadings
+from polystra.edge.polymarket.public import PublicReadings, whereabouts
 from polystra.edge.polymarket.rest import Asking, open_rest
+from polystra.edge.polymarket.server_clock import VenueTime, clock_offset
 from polystra.edge.polymarket.user_feed import UserFeed
 from polystra.edge.polymarket.venue import Venue
 from polystra.edge.polymarket.wallet import Wallet
@@ -33,6 +36,14 @@ _T = TypeVar("_T")
 
 class VenueUnreachable(PolystraError):
     """The venue did not answer what must be known before trading begins."""
+
+
+class TradingBlocked(PolystraError):
+    """The venue's rules forbid trading from where this machine is."""
+
+
+CLOCK_ASKS = 3
+"""Questions for the venue's time before trading begins: they narrow a second to less than half of one."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -50,20 +61,38 @@ class Place(Struct, frozen=True, kw_only=True):
     pid: int = 0
 
 
+class Habits(Struct, frozen=True, kw_only=True):
+    """What a client does by the clock: whether its heart beats, and how often it reads notifications (None: never)."""
+
+    heartbeat: bool = True
+    notifications_every: Nanos | None = None
+
+
+BY_DEFAULT = Habits()
+
+
 @contextlib.asynccontextmanager
-async def connected(place: Place, wallet: Wallet, *, seed: int, heartbeat: bool = True) -> AsyncIterator[WireVenue]:
+async def connected(
+    place: Place, wallet: Wallet, *, seed: int, habits: Habits = BY_DEFAULT
+) -> AsyncIterator[WireVenue]:
     """A venue to trade one wallet at. In lock step the salts come from the seed, so that a run can be repeated.
 
-    Raises `VenueUnreachable` and `ExchangeGone`. What is asked here first takes none of the venue's time.
+    Raises `VenueUnreachable`, `TradingBlocked` and `ExchangeGone`. What is asked here first takes none of the venue's
+    time.
     """
     async with open_rest() as plain, aiohttp.ClientSession() as session:
         steps = await attach(session, place.control) if place.mode is TimeMode.LOCK_STEP else None
-        clock = steps if steps is not None else _clock(place)
+        venue_time = await _venue_time(plain, place) if place.mode is TimeMode.WALL else None
+        clock = steps or venue_time or _clock(place)
+        await _refuse_where_blocked(plain, place)
         credentials = _known(await api_credentials(plain, place.clob, key=wallet.key, clock=clock), "its API key")
-        cash = _known(await _venue(plain, place, wallet, credentials, clock).balances(), "its cash").cash
+        asking = _private(plain, place, wallet, credentials, clock)
+        cash = _known(await Venue(asking, wallet=wallet, api_key=credentials.api_key).balances(), "its cash").cash
         rest: Asking = plain if steps is None else SteppedRest(plain, steps)
         dialer: Dialer = SocketDialer() if steps is None else SteppedDialer(SocketDialer(), steps)
         public = PublicReadings(rest, place.clob)
+        private = _private(rest, place, wallet, credentials, clock)
+        venue = Venue(private, wallet=wallet, api_key=credentials.api_key)
         feeds = _Feeds(place, dialer, clock, credentials, public)
         far = WireVenue(
             Client(
@@ -73,8 +102,17 @@ async def connected(place: Place, wallet: Wallet, *, seed: int, heartbeat: bool 
                 salt=seeded_salts(seed) if steps is not None else _drawn,
                 steps=steps,
                 speed=1.0 if place.clock is None else place.clock.speed,
-                heartbeat=heartbeat,
-                venue=_venue(rest, place, wallet, credentials, clock),
+                venue=venue,
+                upkeep=Upkeep(
+                    clock=clock,
+                    venue=venue,
+                    account=AccountReadings(private, venue),
+                    rest=rest,
+                    clob=place.clob,
+                    heartbeat=habits.heartbeat,
+                    notifications_every=habits.notifications_every,
+                    venue_time=venue_time,
+                ),
                 catalogue=Catalogue(rest, gamma=place.gamma, clob=place.clob),
                 public=public,
                 market_feed=feeds.market,
@@ -121,9 +159,23 @@ class _Feeds(Struct, frozen=True):
         return PriceFeed(self.dialer, self.place.prices, time=self.clock, put=put, assets=assets)
 
 
-def _venue(rest: Asking, place: Place, wallet: Wallet, credentials: Credentials, clock: Time) -> Venue:
-    private = PrivateRest(rest, place.clob, credentials=credentials, account=wallet.key.address, clock=clock)
-    return Venue(private, wallet=wallet, api_key=credentials.api_key)
+def _private(rest: Asking, place: Place, wallet: Wallet, credentials: Credentials, clock: Time) -> PrivateRest:
+    return PrivateRest(rest, place.clob, credentials=credentials, account=wallet.key.address, clock=clock)
+
+
+async def _venue_time(rest: Asking, place: Place) -> VenueTime:
+    """The machine's clock, corrected by what the venue says its time is."""
+    own = WallClock()
+    return VenueTime(own, _known(await clock_offset(rest, place.clob, time=own, asks=CLOCK_ASKS), "its time"))
+
+
+async def _refuse_where_blocked(rest: Asking, place: Place) -> None:
+    found = _known(await whereabouts(rest, place.clob), "whether trading is allowed from here")
+    if found.blocked:
+        where = f"{found.country} {found.region}".strip()
+        raise TradingBlocked(
+            f"Polymarket does not allow trading from {where}, where this machine is"
+        )
 
 
 def _clock(place: Place) -> Time:

@@ -69,6 +69,11 @@ class Inbox:
         """Whether something is queued."""
         return bool(self._queue)
 
+    @property
+    def oldest(self) -> Instant | None:
+        """When the event came that has waited longest; None when nothing waits."""
+        return self._queue[0].at if self._queue else None
+
     def wake_at(self, instant: Instant | None) -> None:
         """Deliver `Woke` at this time, unless told otherwise before; None for no alarm."""
         self._alarm = instant

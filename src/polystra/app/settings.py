@@ -111,6 +111,7 @@ class VenueSettings(_Section):
     """How the trader behaves towards the venue, which cancels all orders when a heart that has beaten stops."""
 
     heartbeat: bool = True
+    notifications_every_seconds: Seconds = 30
     orders_at_stop: Literal["cancel", "keep"] = "cancel"
 
     @model_validator(mode="after")

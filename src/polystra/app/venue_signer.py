@@ -11,13 +11,15 @@ from polystra.edge.clock import Clock
 from polystra.edge.polymarket.contracts import exchange_of
 from polystra.edge.polymarket.order_body import order_body
 from polystra.edge.polymarket.signing import InvalidOrder, OrderSigner
+from polystra.edge.polymarket.validation import TODAY, OrderRules, Present, faults_of
 from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.ready import Ready
 
 
 class VenueSigner:
-    """Signs what one wallet asks for. `markets` are those that were discovered, and may grow; `owner` is the API key
-    that posts; `salt` makes each order another one, also when all else is equal."""
+    """Signs what one wallet asks for, unless the venue would refuse it. `markets` are those that were discovered, each
+    on its present grid; `owner` is the API key that posts; `salt` makes each order another one, also when all else
+    is equal."""
 
     def __init__(
         self,
@@ -27,7 +29,9 @@ class VenueSigner:
         clock: Clock,
         owner: str,
         salt: Callable[[OrderId], int],
+        rules: OrderRules = TODAY,
     ) -> None:
+        self._rules = rules
         self._markets = markets
         self._clock = clock
         self._owner = owner
@@ -39,6 +43,9 @@ class VenueSigner:
         if market is None:
             raise CannotSign(f"o{command.order}: market {terms.market} was never discovered, its contracts are unknown")
         self._order = command.order
+        faults = faults_of(terms, market, present=Present(tick=market.tick), now=self._clock.now(), rules=self._rules)
+        if faults:
+            raise CannotSign(f"o{command.order}: {'; '.join(faults)}")
         try:
             signed = self._signer.sign(
                 terms,

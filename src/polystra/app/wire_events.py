@@ -6,8 +6,10 @@ from typing import TypeAlias, assert_never
 from polystra.core import events as ev
 from polystra.core.ids import OrderId, TokenId, VenueOrderId
 from polystra.core.markets import Market
+from polystra.core.notices import Notice, NoticeKind
 from polystra.core.terms import OrderTerms, Outcome, Side
 from polystra.core.units import Instant, Shares, Usd
+from polystra.edge.polymarket import account_wire
 from polystra.edge.polymarket import outcomes as oc
 from polystra.edge.polymarket.venue import AccountReading
 from polystra.edge.polymarket.wire import Fill
@@ -55,6 +57,27 @@ def cancel_event(order: OrderId, outcome: oc.CancelOutcome) -> ev.AnyEvent:
             assert_never(outcome)
 
 
+_KINDS = {
+    account_wire.NoticeKind.CANCELLED: NoticeKind.CANCELLED,
+    account_wire.NoticeKind.FILLED: NoticeKind.FILLED,
+    account_wire.NoticeKind.FILL_FAILED: NoticeKind.FILLED,
+    account_wire.NoticeKind.RESOLVED: NoticeKind.RESOLVED,
+}
+
+
+def notices_event(told: Iterable[account_wire.Notice], ours: Ours) -> ev.NotificationsRead:
+    """What the venue noted, oldest first."""
+    notices = [
+        Notice(
+            id=one.id,
+            kind=_KINDS.get(one.kind, NoticeKind.OTHER),
+            order=None if one.order is None else ours(one.order),
+        )
+        for one in told
+    ]
+    return ev.NotificationsRead(at=_NOW, notices=tuple(reversed(notices)))
+
+
 def fill_event(order: OrderId, fill: Fill) -> ev.OrderFilled:
     return ev.OrderFilled(
         at=_NOW,
@@ -88,7 +111,12 @@ def reading_events(
         if token in reading.balances.shares
     )
     yield ev.SnapshotTaken(
-        at=_NOW, cash=reading.balances.cash, settled=settled, live=tuple(live), foreign=tuple(foreign)
+        at=_NOW,
+        cash=reading.balances.cash,
+        allowance=reading.balances.allowance,
+        settled=settled,
+        live=tuple(live),
+        foreign=tuple(foreign),
     )
 
 

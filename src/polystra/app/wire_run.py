@@ -11,14 +11,15 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from polystra.app.connection import Place, connected
+from polystra.app.connection import Habits, Place, connected
 from polystra.app.embedded import EmbeddedOptions, embedded
 from polystra.app.run_plan import SETTINGS, Plan
 from polystra.app.runtime import Listener
 from polystra.app.session import EXCHANGE_LOG, Trader
+from polystra.app.settings import Settings
 from polystra.app.throwaway import throwaway_wallet
 from polystra.core.markets import Series
-from polystra.core.units import Instant
+from polystra.core.units import Instant, seconds
 from polystra.edge.clock import Time, WallClock
 from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.wallet_lock import WalletLock, lock_folder
@@ -70,14 +71,18 @@ async def trade_at(run: WireRun, place: Place, wallet: Wallet) -> bool:
 async def _trade(run: WireRun, place: Place, wallet: Wallet, stopped: asyncio.Event) -> bool:
     host = urlsplit(place.clob).netloc
     with WalletLock(wallet.maker, host, lock_folder(os.environ), data=run.folder, at=WallClock().now()):
-        heartbeat = run.plan.chosen_settings.venue.heartbeat
-        async with connected(place, wallet, seed=run.plan.seed, heartbeat=heartbeat) as far:
+        async with connected(place, wallet, seed=run.plan.seed, habits=_habits(run.plan.chosen_settings)) as far:
             ending = asyncio.create_task(_end(far.clock, run.until, stopped))
             try:
                 await run.trader.trade(far, run.series, run.tell, stopped=stopped)
                 return stopped.is_set() and not ending.done()
             finally:
                 ending.cancel()
+
+
+def _habits(settings: Settings) -> Habits:
+    every = settings.venue.notifications_every_seconds
+    return Habits(heartbeat=settings.venue.heartbeat, notifications_every=seconds(every) if every else None)
 
 
 async def _end(clock: Time, moment: Instant | None, stopped: asyncio.Event) -> None:

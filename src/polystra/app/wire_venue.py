@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, TypeAlias, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from polystra.app.inbox import Inbox, Waiting
 from polystra.app.lock_step import LockStep
 from polystra.app.outbox import OrderNames
 from polystra.app.wire_events import reading_events
 from polystra.app.wire_orders import WireOrders
+from polystra.app.wire_upkeep import Upkeep
 from polystra.core import commands as cm
 from polystra.core import events as ev
 from polystra.core.ids import MarketId, OrderId
@@ -22,7 +24,6 @@ from polystra.core.markets import Market, Series
 from polystra.core.terms import Outcome
 from polystra.core.units import Instant, Usd, seconds
 from polystra.edge.clock import Time
-from polystra.edge.polymarket.answer_wire import HeartbeatId
 from polystra.edge.polymarket.catalogue import Catalogue
 from polystra.edge.polymarket.market_feed import MarketFeed
 from polystra.edge.polymarket.market_wire import MarketState
@@ -31,7 +32,7 @@ from polystra.edge.polymarket.private_rest import ReadingFailed
 from polystra.edge.polymarket.public import PublicReadings
 from polystra.edge.polymarket.slugs import expected_slugs, series_of
 from polystra.edge.polymarket.user_feed import UserFeed
-from polystra.edge.polymarket.venue import Mismatch, Venue
+from polystra.edge.polymarket.venue import Venue
 from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.ready import Ready
 
@@ -40,7 +41,6 @@ WATCH_AFTER = seconds(60)
 """After a window's end, when its resolution is asked for because the stream did not tell."""
 
 WATCH_EVERY = seconds(30)
-BEAT_EVERY = seconds(5)
 OVERLAP = seconds(300)
 """How far a reading of trades reaches back; far longer than a trade takes to its last stage."""
 
@@ -64,8 +64,8 @@ class Client(Struct, frozen=True, kw_only=True):
     salt: Callable[[OrderId], int]
     steps: LockStep | None
     speed: float
-    heartbeat: bool
     venue: Venue
+    upkeep: Upkeep
     catalogue: Catalogue
     public: PublicReadings
     market_feed: Callable[[Tell, Callable[[str], None]], MarketFeed]
@@ -188,12 +188,15 @@ class WireVenue:
         self._spawn(self._discover())
 
     async def _first_reading(self) -> None:
-        """All trades ever; nothing is commanded before it succeeded."""
-        while not await self._read(None):
+        """All trades ever, and the first heartbeat; nothing is commanded before the reading succeeded."""
+        upkeep = self._client.upkeep
+        read, heart = await asyncio.gather(self._read(None), upkeep.first_beat())
+        while not read:
             await self.clock.until(Instant(self.clock.now() + RETRY))
+            read = await self._read(None)
         self._inbox.put(ev.Started(at=Instant(0)))
-        if self._client.heartbeat:
-            self._spawn(self._beat())
+        for task in upkeep.tasks(self._inbox, self._names, heart):
+            self._spawn(task)
 
     async def _read_later(self) -> None:
         await self._read(Instant(self.clock.now() - OVERLAP))
@@ -212,17 +215,6 @@ class WireVenue:
         for event in reading_events(reading, self._names.ours, tokens):
             self._inbox.put(event)
         return True
-
-    async def _beat(self) -> None:
-        """Once begun, the venue cancels everything when it misses two beats (`PROTOCOL.md` E.9)."""
-        heart = HeartbeatId("")
-        while True:
-            answer = await self._client.venue.heartbeat(heart)
-            if isinstance(answer, Mismatch):
-                answer = await self._client.venue.heartbeat(answer.expected)
-            if isinstance(answer, str):
-                heart = HeartbeatId(answer)
-            await self.clock.until(_next(self.clock.now(), BEAT_EVERY))
 
     # --- markets
 
@@ -276,9 +268,9 @@ class WireVenue:
             read = ev.BookRead(at=Instant(0), market=market.id, bids=book.bids, asks=book.asks, venue_at=book.at)
             self._inbox.put(read)
 
-    async def _drop(self, ids: Sequence[int]) -> None:
+    async def _drop(self, ids: Sequence[str]) -> None:
         """What stays there after a failure is read, and dropped, again."""
-        await self._client.venue.drop_notifications(ids)
+        await self._client.upkeep.account.drop_notifications(ids)
 
     async def _load_history(self, market: Market) -> None:
         start = Instant(market.start - HISTORY)
@@ -294,6 +286,8 @@ class WireVenue:
         """What the streams tell; the end of a market ends its watch."""
         if isinstance(event, ev.MarketClosed | ev.MarketResolved):
             self._over.add(event.market)
+        if isinstance(event, ev.TickSizeChanged) and event.market in self._markets:
+            self._markets[event.market] = replace(self._markets[event.market], tick=event.tick)
         if isinstance(event, ev.MarketResolved) and event.market in self._watches:
             self._watches.pop(event.market).cancel()
         self._inbox.put(event)

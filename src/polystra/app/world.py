@@ -31,7 +31,7 @@ from polystra.core import events as ev
 from polystra.core.ids import MarketId, OrderId, VenueOrderId
 from polystra.core.markets import Market, PriceSource, Series
 from polystra.core.terms import Side
-from polystra.core.units import Instant, Usd, seconds
+from polystra.core.units import Instant, Tick, Usd, seconds
 from polystra.edge.polymarket.amounts import amounts_of
 from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.ready import Ready
@@ -120,7 +120,9 @@ class World:
         is lost, as with a process that died: news, answers and subscriptions; its orders and cancels arrive."""
         for market in loaded.markets:
             self.markets.setdefault(market.id, market)
-        self._client = WorldClient(self._ways, self._readings, inbox=inbox, names=names, series=series)
+        self._client = WorldClient(
+            self._ways, self._readings, inbox=inbox, names=names, series=series, retick=self._retick
+        )
         self._client.connect(loaded.markets)
 
     def start_trader(self) -> None:
@@ -160,6 +162,9 @@ class World:
                 client.load_history(market)
             case _:
                 assert_never(command)
+
+    def _retick(self, market: MarketId, tick: Tick) -> None:
+        self.markets[market] = replace(self.markets[market], tick=tick)
 
     async def cancel_everything(self) -> str | None:
         """Take back every live order of the account, at once. The venue always says that it did."""

@@ -6,7 +6,7 @@ heartbeats, and the question why a stream is silent.
 """
 
 import heapq
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from polystra.app.inbox import Inbox
 from polystra.app.outbox import OrderNames
@@ -43,11 +43,19 @@ class WorldClient:
     what the venue has heard of it by now."""
 
     def __init__(
-        self, ways: Ways, venue: Readings, *, inbox: Inbox, names: OrderNames, series: Collection[Series]
+        self,
+        ways: Ways,
+        venue: Readings,
+        *,
+        inbox: Inbox,
+        names: OrderNames,
+        series: Collection[Series],
+        retick: Callable[[MarketId, Tick], None],
     ) -> None:
         self._ways = ways
         self._venue = venue
         self._inbox = inbox
+        self._on_tick = retick
         self._series = frozenset(series)
         self._markets: dict[MarketId, Market] = {}
         self._slugs: set[str] = set()
@@ -205,6 +213,7 @@ class WorldClient:
     def _retick(self, market: MarketId, tick: Price) -> None:
         if tick != self._ticks[market]:
             self._ticks[market] = tick
+            self._on_tick(market, Tick(tick))
             self.tell([ev.TickSizeChanged(at=_NOW, market=market, tick=Tick(tick))])
 
     # --- readings

@@ -10,7 +10,7 @@ from polystra.core.events import OwnPrice
 from polystra.core.ids import MarketId, TokenId, VenueOrderId
 from polystra.core.markets import Market, Payout
 from polystra.core.units import Instant, Tick
-from polystra.edge.polymarket.venue import AccountReading, Balances, NoSuchOrder, OrderFate
+from polystra.edge.polymarket.venue import UNLIMITED, AccountReading, Balances, NoSuchOrder, OrderFate
 from polystra.edge.polymarket.wire import SECOND, Fill
 from polystra.sim import messages as sim
 from polystra.sim.exchange import Exchange
@@ -85,7 +85,7 @@ class Readings:
         return AccountReading(
             orders=tuple(live_order(order) for order in self._exchange.open_orders(self._account)),
             trades=self._fills(since),
-            balances=Balances(balances.cash, {token: balances.of(token) for token in tokens}),
+            balances=Balances(balances.cash, {token: balances.of(token) for token in tokens}, UNLIMITED),
         )
 
     def fate(self, order: VenueOrderId) -> OrderFate:

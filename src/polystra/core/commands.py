@@ -38,7 +38,7 @@ class ResendOrder(Command, frozen=True, kw_only=True):
 class DropNotifications(Command, frozen=True, kw_only=True):
     """Tell the venue that these were read."""
 
-    ids: tuple[int, ...]
+    ids: tuple[str, ...]
 
 
 class ReadBook(Command, frozen=True, kw_only=True):

@@ -45,11 +45,11 @@ class Known:
         self.at = Instant(0)
         self.notes: list[nt.AnyNote] = []
         self.stirred: dict[MarketId, bool] = {}
-        self.read: list[int] = []
+        self.read: list[str] = []
         self.sweep = False
         self._strategies = dict(strategies)
         self._guardian = guardian
-        self._noticed: set[int] = set()
+        self._noticed: set[str] = set()
 
     @property
     def open_desks(self) -> Iterable[Desk]:

@@ -17,6 +17,6 @@ class NoticeKind(StrEnum):
 class Notice(Struct, frozen=True, gc=False, kw_only=True):
     """One notification; `order` is None when no order of ours is meant."""
 
-    id: int
+    id: str
     kind: NoticeKind
     order: OrderId | None = None

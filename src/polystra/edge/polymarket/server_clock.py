@@ -31,6 +31,11 @@ class ClockOffset(Struct, frozen=True, gc=False):
         """How far `middle` may be off, either way."""
         return Nanos(-(-(self.high - self.low) // 2))
 
+    @property
+    def least(self) -> int:
+        """The smallest difference that fits all that was measured: none while none is proved."""
+        return min(max(0, self.low), self.high)
+
     def age(self, now: Instant) -> Nanos:
         return Nanos(now - self.at)
 
@@ -71,14 +76,15 @@ async def clock_offset(
 
 
 class VenueTime:
-    """The venue's time, by our clock and what is known of their difference. `offset` may be measured anew."""
+    """The venue's time: ours, corrected by no more than what is proved of their difference. `offset` may be measured
+    anew."""
 
     def __init__(self, time: Time, offset: ClockOffset = SAME_CLOCK) -> None:
-        self._time = time
+        self.own = time
         self.offset = offset
 
     def now(self) -> Instant:
-        return Instant(self._time.now() + self.offset.middle)
+        return Instant(self.own.now() + self.offset.least)
 
     async def until(self, instant: Instant) -> None:
-        await self._time.until(Instant(instant - self.offset.middle))
+        await self.own.until(Instant(instant - self.offset.least))

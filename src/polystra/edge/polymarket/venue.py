@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from polystra.core.ids import MarketId, TokenId, TradeId, VenueOrderId
 from polystra.core.units import Instant, Nanos, Shares, Usd
+from polystra.edge.polymarket.account_wire import Holding, read_holding
 from polystra.edge.polymarket.answer_wire import (
     Cancels,
     HeartbeatId,
@@ -23,6 +24,7 @@ from polystra.edge.polymarket.answer_wire import (
     says_nothing,
 )
 from polystra.edge.polymarket.batch import MOST_ORDERS, batch_body, batch_outcomes
+from polystra.edge.polymarket.contracts import STANDARD
 from polystra.edge.polymarket.outcomes import (
     CancelOutcome,
     PlacementOutcome,
@@ -40,10 +42,12 @@ from polystra.edge.polymarket.wire import (
     Fill,
     OpenOrder,
     Unreadable,
-    read_balance,
     read_fills,
     read_order,
 )
+
+UNLIMITED = Usd(2**63 - 1)
+"""An allowance that never ends; the contracts count in 256 bits."""
 
 MOST_CANCELS = 100
 """Ids in one request: many more would never pass the smallest allowance (`PROTOCOL.md` E.8)."""
@@ -60,10 +64,12 @@ class NoSuchOrder(Struct, frozen=True, gc=False):
 
 
 class Balances(Struct, frozen=True, gc=False):
-    """What the venue believes the account has: a picture of the chain that may be late."""
+    """What the venue believes the account has: a picture of the chain that may be late. `allowance` is how much of the
+    cash the exchange's contract may take, None where it says nothing of that."""
 
     cash: Usd
     shares: dict[TokenId, Shares]
+    allowance: Usd | None = None
 
 
 class AccountReading(Struct, frozen=True, gc=False, kw_only=True):
@@ -271,16 +277,19 @@ class Venue:
     async def balances(self, tokens: Iterable[TokenId] = ()) -> Balances | ReadingFailed:
         """Cash, and the shares of these tokens."""
         asked = tuple(dict.fromkeys(tokens))
-        cash, *held = await asyncio.gather(self._balance(None), *(self._balance(token) for token in asked))
-        for amount in (cash, *held):
-            if isinstance(amount, ReadingFailed):
-                return amount
-        shares = {token: Shares(amount) for token, amount in zip(asked, held, strict=True) if isinstance(amount, int)}
-        assert isinstance(cash, int)
-        return Balances(Usd(cash), shares)
+        cash, *held = await asyncio.gather(self._holding(None), *(self._holding(token) for token in asked))
+        if isinstance(cash, ReadingFailed):
+            return cash
+        shares: dict[TokenId, Shares] = {}
+        for token, holding in zip(asked, held, strict=True):
+            if isinstance(holding, ReadingFailed):
+                return holding
+            shares[token] = Shares(holding.balance)
+        allowance = cash.allowance(STANDARD.contract)
+        return Balances(Usd(cash.balance), shares, None if allowance is None else Usd(min(allowance, UNLIMITED)))
 
-    async def _balance(self, token: TokenId | None) -> int | ReadingFailed:
-        return await self._rest.read("/balance-allowance", self.holding_query(token), read_balance)
+    async def _holding(self, token: TokenId | None) -> Holding | ReadingFailed:
+        return await self._rest.read("/balance-allowance", self.holding_query(token), read_holding)
 
     async def refresh_balances(self, tokens: Iterable[TokenId] = ()) -> ReadingFailed | None:
         """Has the venue look at the chain again, for cash and these tokens; what it saw is in later `balances`. None
