@@ -91,7 +91,7 @@ class Venue:
 
     def verdict(self, wanted: OrderTerms) -> str:
         """What is wrong with the form of an order by the exchange; empty when it has a form."""
-        self._running.feed(BOOK)
+        self._running.feed(replace(BOOK, bids=(), asks=()), BOOK)  # what was taken of a level comes back only anew
         amounts = amounts_of(wanted)
         legal = min(amounts.maker, amounts.taker) > 0
         status, text = self._posted(wanted) if legal else self._asked(wanted)
