@@ -6,12 +6,14 @@ import pytest
 
 from polystra.core.ids import VenueOrderId
 from polystra.core.units import Instant
+from polystra.edge.polymarket.account_readings import AccountReadings
 from polystra.edge.polymarket.private_rest import PrivateRest
 from polystra.edge.polymarket.rest import Answer, Asking
 from polystra.edge.polymarket.retries import Retries
 from polystra.edge.polymarket.venue import Deadlines, Venue
 from polystra.sim.records import Account, Trade
 from tests.edge.exchange_cases import START, Running, Trader
+from tests.edge.venue_cases import Client
 
 
 class LeapingTime:
@@ -76,6 +78,13 @@ class PatientVenue:
     @property
     def asked(self) -> list[tuple[str, bytes]]:
         return self.noted.asked
+
+
+def account(ours: Client, trader: Trader, url: str = "") -> AccountReadings:
+    """The readings of a trader, of the exchange or of a server that pretends to be it."""
+    clob = url or trader.running.urls.clob
+    rest = PrivateRest(ours.rest, clob, credentials=trader.credentials, account=trader.key.address, clock=LeapingTime())
+    return AccountReadings(rest, ours.venue(trader, clob=clob))
 
 
 class Truth:

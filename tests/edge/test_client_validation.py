@@ -1,6 +1,7 @@
 """What is wrong with an order is said before it is sent, and the exchange says the same of it."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -90,7 +91,7 @@ class Venue:
 
     def verdict(self, wanted: OrderTerms) -> str:
         """What is wrong with the form of an order by the exchange; empty when it has a form."""
-        self._running.feed(BOOK)
+        self._running.feed(replace(BOOK, bids=(), asks=()), BOOK)  # what was taken of a level comes back only anew
         amounts = amounts_of(wanted)
         legal = min(amounts.maker, amounts.taker) > 0
         status, text = self._posted(wanted) if legal else self._asked(wanted)
@@ -252,7 +253,7 @@ def test_a_resting_buy_that_would_take_costs_a_dollar(size: str, good: bool) -> 
         assert faults_of(wanted, MARKET, present=unknown, now=START) == ()
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     side=st.sampled_from(Side),
     outcome=st.sampled_from(Outcome),
@@ -270,7 +271,7 @@ def test_a_resting_buy_that_would_take_costs_a_dollar(size: str, good: bool) -> 
     post_only=st.booleans(),
     ahead=st.integers(170, 190),
 )
-def test_whatever_the_order_we_and_the_exchange_say_the_same(
+def test_whatever_the_order_we_and_the_exchange_say_the_same_unless_it_reads_another_price(
     cent: Venue, side: Side, outcome: Outcome, tif: TimeInForce, number: int, size: int, post_only: bool, ahead: int
 ) -> None:
     wanted = replace(
@@ -280,7 +281,17 @@ def test_whatever_the_order_we_and_the_exchange_say_the_same(
     )
     wanted = ending(wanted, ahead) if tif is GTD else wanted
     faults, said = cent.faults(wanted), cent.verdict(wanted)
-    assert bool(faults) == bool(said), (wanted, faults, said)
+    assert bool(faults) == bool(said) or (faults and read_at(wanted, CENT) != wanted.price), (wanted, faults, said)
+
+
+def read_at(wanted: OrderTerms, tick: Tick) -> int:
+    """The price on the grid that is nearest to what the amounts of an immediate order come to. Where it is not the one
+    that was asked for, the exchange takes the order at this price, and to us it is a fault."""
+    amounts = amounts_of(wanted)
+    cash, size = (amounts.maker, amounts.taker) if wanted.side is Side.BUY else (amounts.taker, amounts.maker)
+    return (
+        round(Fraction(cash * 10**6, size * tick.size)) * tick.size if wanted.time_in_force.immediate else wanted.price
+    )
 
 
 # --- what cannot even be sent ----------------------------------------------------------------------------------------

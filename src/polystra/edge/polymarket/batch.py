@@ -9,9 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from polystra.core.events import RefusalReason
 from polystra.core.ids import VenueOrderId
-from polystra.core.standing import MODES
 from polystra.edge.polymarket.answer_wire import read_placement, read_rows
 from polystra.edge.polymarket.outcomes import OutcomeUnknown, PlacementOutcome, Refused, placement_outcome
 from polystra.edge.polymarket.rest import Answer, NoReply, Reply
@@ -22,8 +20,22 @@ MOST_ORDERS = 15
 
 _OK = range(200, 300)
 
-_OF_THE_REQUEST = frozenset({*MODES, RefusalReason.UNAUTHORIZED, RefusalReason.MALFORMED})
+_OF_THE_REQUEST = (
+    "Unauthorized/Invalid api key",
+    "Invalid order payload",
+    "Invalid payload",
+    "Payload exceeds the limit",
+    "Too many orders in payload",
+    "address banned",
+    "service not ready",
+    "post-only mode",
+    "Trading is currently",
+    "rate limited",
+)
 """What is said of a request as a whole. Any other refusal is of one order, and nobody says of which."""
+
+_TURNED_AWAY = (425, 429)
+"""The statuses of the same, whatever the words."""
 
 
 def batch_body(bodies: Iterable[bytes]) -> bytes:
@@ -47,9 +59,14 @@ def batch_outcomes(orders: Sequence[VenueOrderId], answer: Answer) -> tuple[Plac
 
 def _of_the_whole(order: VenueOrderId, answer: Answer, *, alone: bool) -> PlacementOutcome:
     outcome = placement_outcome(order, answer)
-    if isinstance(outcome, Refused) and outcome.reason not in _OF_THE_REQUEST and not alone:
+    if isinstance(outcome, Refused) and not alone and not _is_of_all(answer, outcome.text):
         return OutcomeUnknown(order, f"one of the batch was refused, which one was not said: {outcome.text}")
     return outcome
+
+
+def _is_of_all(answer: Answer, text: str) -> bool:
+    turned_away = isinstance(answer, Reply) and answer.status in _TURNED_AWAY
+    return turned_away or any(words in text for words in _OF_THE_REQUEST)
 
 
 def _named(row: msgspec.Raw, orders: Sequence[VenueOrderId]) -> str:

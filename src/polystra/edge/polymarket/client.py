@@ -129,6 +129,7 @@ class Client:
         return await self.venue.place(prepared.order, prepared.body)
 
     async def place(self, terms: OrderTerms, market: Market, *, present: Present | None = None) -> Placed:
+        """Checks, signs and sends an order once."""
         prepared = self.prepare(terms, market, present=present)
         return prepared if isinstance(prepared, Invalid) else await self.send(prepared)
 
