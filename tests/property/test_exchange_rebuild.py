@@ -184,13 +184,22 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.builds(lambda who: does("ask", who, lambda one: sim.CancelAll(account=one)), WHO),
     st.builds(lambda who: does("ask", who, lambda one: sim.Beat(account=one)), WHO),
     st.builds(lambda who: does("ask", who, ban), WHO),
-    st.builds(lambda mishap: does("ask", 0, lambda _: sim.SetMishap(mishap=mishap)), st.sampled_from(sim.Mishap)),
+    st.builds(
+        lambda mishap, chance, skip: does("ask", 0, lambda _: struck(mishap, chance, skip)),
+        st.sampled_from(sim.Mishap),
+        st.sampled_from([1_000, 500]),
+        st.integers(0, 1),
+    ),
     st.just(does("ask", 0, lambda _: sim.Restart(down=seconds(2), post_only=seconds(3)))),
     st.builds(lambda *arguments: does("make_key", *arguments), WHO, st.integers(0, 2)),
     st.builds(lambda *arguments: does("drop_key", *arguments), WHO, st.integers(0, 2)),
     st.integers(0, 2).map(lambda number: does("open_wallet", number)),
     st.just(does("feed_nonsense")),
 )
+
+
+def struck(mishap: sim.Mishap, chance: int, skip: int) -> sim.Request:
+    return sim.SetMishap(mishap=mishap, times=2, chance=chance, skip=skip, delay=seconds(1))
 
 
 def split(account: Account, size: int) -> sim.Request:

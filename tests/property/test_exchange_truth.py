@@ -71,7 +71,12 @@ def step_of(chance: Random, known: list[VenueOrderId], tick: int, now: int) -> m
         "refresh": m.RefreshBalances(account=account),
         "cancel all": m.CancelAll(account=account),
         "mode": m.SetMode(mode=chance.choice([m.Mode.NORMAL, m.Mode.NORMAL, m.Mode.POST_ONLY])),
-        "mishap": m.SetMishap(mishap=chance.choice(list(m.Mishap)), times=chance.randrange(3)),
+        "mishap": m.SetMishap(
+            mishap=chance.choice(list(m.Mishap)),
+            times=chance.randrange(3),
+            chance=chance.choice([1_000, 300]),
+            delay=Nanos(chance.randrange(2) * SECOND),
+        ),
         "restart": m.Restart(down=Nanos(chance.randrange(2) * SECOND), post_only=Nanos(chance.randrange(2) * SECOND)),
         "deposit": m.Deposit(account=account, amount=Usd(chance.randrange(10_000_000))),
     }

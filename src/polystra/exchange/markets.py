@@ -75,7 +75,8 @@ class Markets:
         return reply(seconds_of(self._venue.now()))
 
     async def version(self, _: web.Request) -> web.Response:
-        return reply({"version": 2})
+        flipped = self._faults.strikes(Fault.VERSION_FLIPPED, "GET /version")
+        return reply({"version": 3 if flipped else 2})
 
     # --- books
 

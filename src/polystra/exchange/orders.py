@@ -22,7 +22,7 @@ from polystra.exchange.members import Member
 from polystra.exchange.replies import Refused, Routes, reply
 from polystra.exchange.venue import OrderFate, Venue
 from polystra.exchange.wire import UNREADABLE, Json, accepted_form, cancelled_form, refused_in_batch, rejected_form
-from polystra.exchange.words import DELAYED, status_of
+from polystra.exchange.words import DELAYED, VERSION_MISMATCH, status_of
 from polystra.sim import messages as sim
 from polystra.sim.records import Account
 
@@ -99,6 +99,8 @@ class Orders:
 
     async def _judged(self, sent: SentOrder, member: Member, where: str) -> OrderFate:
         order = self._believed(sent, member)
+        if self._faults.strikes(Fault.VERSION_FLIPPED, where):
+            raise Refused(400, VERSION_MISMATCH)
         if struck := self._faults.strikes(Fault.ORDER_REFUSED, where):
             text = (struck.text or DELAYED).replace("{id}", order.order).replace("{amount}", str(order.maker_amount))
             raise Refused(status_of(text), text)

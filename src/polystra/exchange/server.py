@@ -106,7 +106,7 @@ class _Parts(Struct, frozen=True):
 
 def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
     gate, faults, limits = Gate(venue), parts.faults, parts.limits
-    faults.later = venue.later
+    faults.later, faults.seed = venue.later, venue.seed_for("faults")
     relayer = Relayer(venue)
     binance = BinanceStream(venue, faults, parts.spot)
     streams = (

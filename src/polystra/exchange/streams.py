@@ -4,16 +4,15 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 from aiohttp import WSCloseCode, web
-from msgspec.structs import replace
 
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Outcome
-from polystra.core.units import NO_ASK, NO_BID
 from polystra.edge.polymarket.addresses import Address
 from polystra.exchange import frames
 from polystra.exchange.connections import Connection, Readers
-from polystra.exchange.faults import Fault, Faults
+from polystra.exchange.faults import Faults
 from polystra.exchange.listings import Listing
+from polystra.exchange.misstated import Misstated
 from polystra.exchange.replies import Routes
 from polystra.exchange.venue import News, Venue
 from polystra.exchange.wire import UNREADABLE, Json, Top, encode
@@ -38,6 +37,7 @@ class MarketStream:
         self._readers = Readers[_MarketReader]()
         self._by_token: dict[TokenId, dict[_MarketReader, None]] = {}
         self._tops: dict[MarketId, Top] = {}
+        self._misstated = Misstated(faults, MARKET)
         venue.listeners.append(self._tell)
 
     def routes(self) -> Routes:
@@ -109,9 +109,7 @@ class MarketStream:
 
     def _send_levels(self, listing: Listing, output: sim.PublicLevels) -> None:
         readers = self._followers(listing)
-        told = output
-        if readers and self._faults.strikes(Fault.BEST_WRONG, MARKET):
-            told = replace(output, best_bid=NO_BID, best_ask=NO_ASK)
+        told = self._misstated.told(output, self._venue.book) if readers else output
         self._send(readers, frames.price_change(listing, told) if readers else {})
         top = Top(output.best_bid, output.best_ask)
         if self._tops.get(listing.facts.id) != top:

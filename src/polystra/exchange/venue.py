@@ -97,6 +97,10 @@ class Venue:
     def _member_changes(self, change: MemberChange) -> None:
         self._record.took(MemberChanged(at=self.now(), member=change))
 
+    def seed_for(self, use: str) -> bytes:
+        """Of a chance that the venue's seed decides and that draws nothing from its own."""
+        return self._exchange.seed_for(use)
+
     # --- time
 
     def now(self) -> Instant:

@@ -117,8 +117,12 @@ class Exchange:
         ValueError for a market never listed."""
         return self._floor.history.points(self._floor.market(market), now)
 
-    def mishaps(self) -> Mapping[m.Mishap, int | None]:
-        """Those that will still happen, and how often; None for always."""
+    def seed_for(self, use: str) -> bytes:
+        """Of a chance that belongs to this exchange and draws nothing from its own."""
+        return self._floor.seed_for(use)
+
+    def mishaps(self) -> Mapping[m.Mishap, m.SetMishap]:
+        """Those that will still happen, with what is left of each."""
         return dict(self._floor.mishaps)
 
     def mishap_hits(self) -> Mapping[m.Mishap, int]:

@@ -12,7 +12,7 @@ from polystra.core.units import Instant, Usd
 from polystra.sim.accounts import Accounts
 from polystra.sim.history import MinuteHistory
 from polystra.sim.markets import Market
-from polystra.sim.messages import HeartbeatId, Mishap, Mode, Output, PublicLevels, Restriction
+from polystra.sim.messages import HeartbeatId, Mishap, Mode, Output, PublicLevels, Restriction, SetMishap
 from polystra.sim.orders import Order
 from polystra.sim.records import Account, Leg, Trade
 from polystra.sim.rewards import Rewards
@@ -33,8 +33,9 @@ class Floor:
         self.mode = Mode.NORMAL
         self.mode_until: Instant | None = None
         self.restrictions: dict[Account, Restriction] = {}
-        self.mishaps: dict[Mishap, int | None] = {}
+        self.mishaps: dict[Mishap, SetMishap] = {}
         self.mishap_hits: dict[Mishap, int] = dict.fromkeys(Mishap, 0)
+        self.mishap_draws: dict[Mishap, int] = dict.fromkeys(Mishap, 0)
         self.accounts = Accounts()
         self.markets: dict[MarketId, Market] = {}
         self.tokens: dict[TokenId, tuple[Market, Outcome]] = {}
@@ -83,6 +84,10 @@ class Floor:
         self.now = now
 
     # --- names
+
+    def seed_for(self, use: str) -> bytes:
+        """Of a chance of its own, which draws nothing from the exchange's."""
+        return blake2b(use.encode(), key=self._names, digest_size=16).digest()
 
     def new_digits(self) -> str:
         """64 hexadecimal digits that the seed and a counter decide."""
