@@ -273,8 +273,7 @@ def test_the_exchange_speaks_another_version(running: Running, trader: Trader) -
     assert posted(trader, terms())[0] == 200
 
 
-def test_whoever_is_named_is_struck_in_the_log_of_inputs(still: Running, member: Trader) -> None:
-    """What a mishap needs is all in its input: a venue made again from it is the same."""
+def test_a_mishap_that_is_on_is_shown_as_it_was_asked_for(still: Running, member: Trader) -> None:
     switch_on(still, "trade-failed", times=3, skip=2, chance=500, delay=seconds(9), only=member.account)
     (shown,) = still.control("GET", "/faults")["on"]
     assert {name: shown[name] for name in ("times", "skip", "chance", "delay", "only")} == {

@@ -51,6 +51,7 @@ def test_every_fault_has_a_counter_and_a_line_of_help(running: Running) -> None:
         {"fault": "reset", "chance": 0},
         {"fault": "reset", "chance": 1_001},
         {"fault": "reset", "skip": -1},
+        {"fault": "reset", "only": "POST"},
         {"fault": "trade-failed", "chance": 1_001},
         {"fault": "trade-failed", "times": 0},
     ],

@@ -237,6 +237,14 @@ def test_money_that_was_bound_during_the_hold_is_missing_at_its_end(still: Runni
     assert (status, "sum of active orders: 900000000" in body["error"]) == (400, True)
 
 
+def test_shares_that_were_offered_during_the_hold_are_missing_at_its_end(still: Running, member: Trader) -> None:
+    asking = member.start("POST", "/order", member.body(terms(Side.SELL, "0.49", "40")))
+    assert member.place(terms(Side.SELL, "0.60", "30"))[1]["status"] == "live"
+    still.control("POST", "/time", {"by": HOLD})
+    status, body = asking.result(5)
+    assert (status, "sum of active orders: 30000000" in body["error"]) == (400, True)
+
+
 def test_an_order_in_its_hold_is_swept_by_no_cancel(still: Running, member: Trader) -> None:
     asking = member.start("POST", "/order", member.body(terms(at="0.51")))
     for path, body in (("/cancel-all", b""), ("/cancel-market-orders", json.dumps({"market": CONDITION}).encode())):

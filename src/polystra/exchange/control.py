@@ -31,7 +31,7 @@ from polystra.core.units import Instant, Nanos, Usd
 from polystra.edge.polymarket.addresses import InvalidAddress, address
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.exchange.auth import Gate, Place
-from polystra.exchange.faults import HELP, LATE_MISHAPS, MISHAPS, ROWS, Fault, Faults, Switch, group_of
+from polystra.exchange.faults import FRAMED, HELP, LATE_MISHAPS, MISHAPS, ROWS, Fault, Faults, Switch, group_of
 from polystra.exchange.limits import Enforcement, Limits, Tier
 from polystra.exchange.listings import Listing
 from polystra.exchange.lock_step import LockStep
@@ -161,6 +161,8 @@ class Control:
             )
         if not 1 <= switch.chance <= ALWAYS:
             raise Refused(400, f"chance {switch.chance}: give parts per thousand, 1 to {ALWAYS}")
+        if switch.only and switch.fault not in FRAMED and switch.fault not in MISHAPS:
+            raise Refused(400, f"fault {switch.fault} strikes no frame: leave `only` out")
         if switch.http not in _ERRORS:
             raise Refused(400, f"http {switch.http}: give a known status from 400 to 599")
         if mishap := MISHAPS.get(switch.fault):

@@ -144,15 +144,27 @@ ROWS: Mapping[Fault, tuple[int, ...]] = {
 }
 """The failures of `FAULTS.md` 1 that a fault plays."""
 
-_FRAMES = (Fault.STREAM_CLOSED, Fault.STREAM_FROZEN, Fault.STREAM_SLOW, Fault.PONG_LOST, Fault.PONG_LATE)
-_NEWS = (Fault.FRAME_LOST, Fault.FRAME_TWICE, Fault.FRAME_LATE, Fault.FRAMES_SWAPPED)
+FRAMED = frozenset(
+    {
+        Fault.STREAM_CLOSED,
+        Fault.STREAM_FROZEN,
+        Fault.STREAM_SLOW,
+        Fault.FRAME_LOST,
+        Fault.FRAME_TWICE,
+        Fault.FRAME_LATE,
+        Fault.FRAMES_SWAPPED,
+    }
+)
+"""Those that strike a frame, so that its text can say which."""
+
+_PONGS = (Fault.PONG_LOST, Fault.PONG_LATE)
 _BOOKS = (Fault.BEST_WRONG, Fault.BOOK_CROSSED, Fault.BOOK_PLACEHOLDER, Fault.TOKENS_MISSING, Fault.CATALOGUE_STALE)
 _ENTRY = (Fault.ORDER_DELAYED, Fault.BOOK_THINNED, Fault.BOOK_EMPTIED)
 
 
 def group_of(fault: Fault) -> str:
     """The group of `FAULTS.md` 2.2: A market data, B order entry, C fills; frames of the user stream are of both."""
-    if fault in _NEWS or fault in _FRAMES:
+    if fault in FRAMED or fault in _PONGS:
         return "AC"
     if fault in _BOOKS:
         return "A"
