@@ -226,6 +226,16 @@ def test_half_of_what_an_order_would_take_is_gone(bench: Bench) -> None:
     assert bench.asks() == {}
 
 
+def test_what_is_left_of_a_book_are_its_best_prices(bench: Bench) -> None:
+    bench.book({}, {"0.51": "4", "0.52": "300"})
+    bench.tell(m.SetMishap(mishap=m.Mishap.BOOK_THINNED))
+    bench.buy("0.52", "10")
+    assert [(trade.taker.price, trade.taker.shares) for trade in reversed(bench.exchange.trades(ANN))] == [
+        (510_000, 4_000_000),
+        (520_000, 1_000_000),
+    ]
+
+
 @pytest.mark.parametrize("tif", [TimeInForce.FOK, TimeInForce.FAK])
 def test_an_order_whose_book_is_gone_is_killed(bench: Bench, tif: TimeInForce) -> None:
     bench.tell(m.SetMishap(mishap=m.Mishap.BOOK_EMPTIED))
