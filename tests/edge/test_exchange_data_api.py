@@ -96,12 +96,13 @@ def test_a_bought_position_has_its_cost_without_the_fee(running: Running, trader
         "title": LISTING.question,
         "slug": LISTING.slug,
         "icon": "",
+        "eventId": str(LISTING.number // 4),
         "eventSlug": LISTING.slug,
         "outcome": "Up",
         "outcomeIndex": 0,
         "oppositeOutcome": "Down",
         "oppositeAsset": DOWN,
-        "endDate": "2026-11-23T11:25:00Z",
+        "endDate": "2026-11-23",
         "negativeRisk": False,
     }
     assert read(running, "/value", user=trader.account) == [{"user": trader.account, "value": 5}]

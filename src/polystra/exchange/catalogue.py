@@ -15,6 +15,7 @@ from polystra.exchange.listings import Listing
 from polystra.exchange.wire import Json, Top, base_fee, encode, number, outcome_word
 
 _SECOND = 1_000_000_000
+_CENT = 10_000
 
 
 class Entry(Struct, frozen=True, gc=False, kw_only=True):
@@ -93,6 +94,8 @@ def _market(entry: Entry) -> Json:
         "acceptingOrdersTimestamp": moment(max(listing.listed_at, facts.accepts_from)),
         "negRisk": listing.neg_risk,
         "eventStartTime": moment(facts.start),
+        "rewardsMinSize": number(facts.reward_min),
+        "rewardsMaxSpread": facts.reward_spread / _CENT,
         "feesEnabled": bool(facts.fee_rate),
         "version": "v1" if old else "v2",
     }

@@ -67,11 +67,12 @@ def position_v1(one: Position) -> Json:
         "redeemable": one.redeemable,
         "mergeable": one.mergeable,
         **_market_v1(one.listing),
+        "eventId": str(one.listing.number // 4),
         "outcome": outcome_word(one.outcome),
         "outcomeIndex": _index(one.outcome),
         "oppositeOutcome": outcome_word(one.outcome.other),
         "oppositeAsset": one.listing.facts.token(one.outcome.other),
-        "endDate": moment(one.listing.facts.end),
+        "endDate": moment(one.listing.facts.end)[:10],
         "negativeRisk": one.listing.neg_risk,
     }
 

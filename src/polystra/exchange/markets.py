@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Outcome, Side
 from polystra.core.units import Shares, mirror, show
+from polystra.exchange.catalogue import moment
 from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.listings import Listing
 from polystra.exchange.replies import Refused, Routes, reply
@@ -51,6 +52,7 @@ class Markets:
             web.get("/time", self.time),
             web.get("/version", self.version),
             web.get("/book", self.book),
+            web.get("/books", self.no_books),
             web.post("/books", self.books),
             web.get("/midpoint", self.midpoint),
             web.post("/midpoints", self.midpoints),
@@ -88,6 +90,10 @@ class Markets:
         tokens = _many(token_list(await request.read()))
         known = sorted(token for token in dict.fromkeys(tokens) if token in self._venue.tokens)
         return reply([self._book(*self._venue.tokens[token], "POST /books") for token in known])
+
+    async def no_books(self, _: web.Request) -> web.Response:
+        """The venue's own documents have this route; it does not (recorded)."""
+        raise Refused(400, "Invalid payload")
 
     def _book(self, listing: Listing, outcome: Outcome, where: str) -> Json:
         book = self._state(listing)
@@ -177,8 +183,10 @@ class Markets:
         listing = self._venue.listings.get(MarketId(request.match_info["market"]))
         if listing is None:
             raise Refused(404, "market not found")
-        open_ = listing.facts.id not in self._venue.closed_at and self._venue.now() >= listing.facts.accepts_from
-        return reply(compact_market(listing, self._state(listing).tick, accepting=open_))
+        facts = listing.facts
+        open_ = facts.id not in self._venue.closed_at and self._venue.now() >= facts.accepts_from
+        since = moment(max(listing.listed_at, facts.accepts_from))
+        return reply(compact_market(listing, self._state(listing).tick, accepting=open_) | {"aot": since})
 
     async def market_of(self, request: web.Request) -> web.Response:
         return reply(market_of_token(self._asked(request, "market not found")[0]))

@@ -1,12 +1,14 @@
 """The two streams (`PROTOCOL.md` C.1, C.2): who wants to hear what, and who is told."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 import msgspec
 from aiohttp import WSCloseCode, web
 
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Outcome
+from polystra.core.units import Instant
 from polystra.edge.polymarket.addresses import Address
 from polystra.exchange import frames
 from polystra.exchange.connections import Connection, Readers
@@ -17,9 +19,12 @@ from polystra.exchange.replies import Routes
 from polystra.exchange.venue import News, Venue
 from polystra.exchange.wire import UNREADABLE, Json, Top, encode
 from polystra.sim import messages as sim
+from polystra.sim.records import Book
 
 MARKET = "market"
 USER = "user"
+
+_BookForm: TypeAlias = Callable[[Listing, Book, Outcome, Instant], Json]
 
 
 class _MarketReader(msgspec.Struct, eq=False):
@@ -72,7 +77,7 @@ class MarketStream:
             self._by_token.setdefault(token, {})[reader] = None
         if asked.initial_dump and (fresh or not asked.operation):
             known = [self._venue.tokens[token] for token in fresh if token in self._venue.tokens]
-            reader.connection.put(encode([self._book(listing, outcome) for listing, outcome in known]))
+            reader.connection.put(encode([self._book(frames.first_book, *one) for one in known]))
 
     def _forget(self, reader: _MarketReader, tokens: Sequence[TokenId]) -> None:
         for token in tokens:
@@ -92,7 +97,7 @@ class MarketStream:
                 case Listing():
                     self._send(self._customers(self._readers), frames.new_market(one, self._venue.now()))
                 case sim.PublicBook():
-                    self._send_books(self._venue.listings[one.market])
+                    self._send_books(frames.first_book, self._venue.listings[one.market])
                 case sim.PublicLevels():
                     self._send_levels(self._venue.listings[one.market], one)
                 case sim.PublicTrade():
@@ -105,7 +110,7 @@ class MarketStream:
                 case _:
                     pass
         for market in traded:
-            self._send_books(self._venue.listings[market])
+            self._send_books(frames.book_again, self._venue.listings[market])
 
     def _send_levels(self, listing: Listing, output: sim.PublicLevels) -> None:
         readers = self._followers(listing)
@@ -125,10 +130,10 @@ class MarketStream:
         self._send(list(up), frames.last_trade(listing, output, Outcome.UP))
         self._send(down, frames.last_trade(listing, output, Outcome.DOWN))
 
-    def _send_books(self, listing: Listing) -> None:
+    def _send_books(self, form: _BookForm, listing: Listing) -> None:
         for token, outcome in frames.both(listing):
             readers = list(self._by_token.get(token, ()))
-            self._send(readers, self._book(listing, outcome) if readers else {})
+            self._send(readers, self._book(form, listing, outcome) if readers else {})
 
     def _send_tick(self, listing: Listing, output: sim.PublicTick) -> None:
         for token, outcome in frames.both(listing):
@@ -148,10 +153,10 @@ class MarketStream:
         """Those who asked for the custom events."""
         return [reader for reader in readers if reader.custom]
 
-    def _book(self, listing: Listing, outcome: Outcome) -> Json:
+    def _book(self, form: _BookForm, listing: Listing, outcome: Outcome) -> Json:
         """As it is; also while news is being told, when the venue's time must not move."""
         market = listing.facts.id
-        return frames.book_event(listing, self._venue.book(market), outcome, self._venue.changed_at[market])
+        return form(listing, self._venue.book(market), outcome, self._venue.changed_at[market])
 
     def _send(self, readers: Sequence[_MarketReader], event: Json) -> None:
         if readers:
