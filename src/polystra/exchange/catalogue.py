@@ -11,8 +11,12 @@ from msgspec import Struct
 from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, NO_ASK, NO_BID, Instant, Usd, show
 from polystra.exchange.frames import fee_schedule
+from polystra.exchange.groups import TAGS, series_form, series_of
 from polystra.exchange.listings import Listing
 from polystra.exchange.wire import Json, Top, base_fee, encode, number, outcome_word
+
+MARKETS_IN_ID = 4
+"""Ids of markets that share one id of events."""
 
 _SECOND = 1_000_000_000
 
@@ -48,7 +52,7 @@ def event_form(entry: Entry) -> Json:
 def _event(entry: Entry) -> Json:
     listing, facts = entry.listing, entry.listing.facts
     return {
-        "id": str(listing.number // 4),
+        "id": str(listing.number // MARKETS_IN_ID),
         "ticker": listing.slug,
         "slug": listing.slug,
         "title": listing.question,
@@ -61,6 +65,8 @@ def _event(entry: Entry) -> Json:
         "restricted": True,
         "enableOrderBook": True,
         "negRisk": listing.neg_risk,
+        "series": [series_form(series_of(listing))],
+        "tags": list(TAGS),
     }
 
 
