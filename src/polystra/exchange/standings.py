@@ -53,7 +53,7 @@ class Standings:
         form: Json = {
             "proxy_wallet": account,
             "trades": len({trade.market for trade in trades}),
-            "biggest_win": number(max(0, *wins)),
+            "biggest_win": number(max([0, *wins])),
             "views": 0,
             "join_date": seconds_of(min(trade.matched_at for trade in trades)),
             "all_time_pnl": self._point(account),
