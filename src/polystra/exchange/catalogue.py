@@ -18,12 +18,14 @@ from polystra.exchange.wire import Json, Top, base_fee, encode, number, outcome_
 MARKETS_IN_ID = 4
 """Ids of markets that share one id of events."""
 
+STRANGE = "v9"
+
 _SECOND = 1_000_000_000
 
 
 class Entry(Struct, frozen=True, gc=False, kw_only=True):
     """What the catalogue knows of a market now. `top` is Up's, and may be minutes old. A `bare` market is there before
-    its tokens are."""
+    its tokens are; a `strange` one names a version of contracts that there is not."""
 
     listing: Listing
     top: Top
@@ -32,6 +34,7 @@ class Entry(Struct, frozen=True, gc=False, kw_only=True):
     closed_at: Instant | None = None
     up_payout: Usd | None = None
     bare: bool = False
+    strange: bool = False
 
     @property
     def closed(self) -> bool:
@@ -100,7 +103,7 @@ def _market(entry: Entry) -> Json:
         "negRisk": listing.neg_risk,
         "eventStartTime": moment(facts.start),
         "feesEnabled": bool(facts.fee_rate),
-        "version": "v1" if old else "v2",
+        "version": STRANGE if entry.strange else "v1" if old else "v2",
     }
     if not old:
         form["positionIds"] = _text(tokens)

@@ -126,7 +126,8 @@ class Gamma:
         if told is None or not self._faults.strikes(Fault.CATALOGUE_STALE, listing.slug):
             told = self._told[listing.facts.id] = self._fresh(listing)
         bare = self._faults.strikes(Fault.TOKENS_MISSING, listing.slug) is not None
-        return replace(told, bare=bare)
+        strange = self._faults.strikes(Fault.GENERATION_UNKNOWN, listing.slug) is not None
+        return replace(told, bare=bare, strange=strange)
 
     def _fresh(self, listing: Listing) -> Entry:
         venue, facts = self._venue, listing.facts
