@@ -16,6 +16,7 @@ from polystra.edge.polymarket.contracts import (
 )
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.exchange.auth import Gate
+from polystra.exchange.listings import Listing
 from polystra.exchange.members import Member
 from polystra.exchange.pages import requested_page
 from polystra.exchange.replies import Refused, Routes, reply
@@ -99,10 +100,12 @@ class Accounts:
     # --- balances
 
     async def balance(self, request: web.Request) -> web.Response:
-        """The cached picture of the chain, which is late."""
+        """The cached picture of the chain, which is late. Each contract of shares knows those of its own generation."""
         account, token = await self._asked_balance(request)
         held = self._venue.current().balances(account) if account is not None else None
         amount = 0 if held is None else held.cash if token is None else held.of(token)
+        if token in self._venue.tokens and request.query["asset_type"] != _asset(self._venue.tokens[token][0]):
+            amount = 0
         return reply(
             balance_form(amount, self._allowances(account, COLLATERAL if token is None else CONDITIONAL_TOKENS))
         )
@@ -164,6 +167,10 @@ class Accounts:
             assert isinstance(also, sim.BeatAnswered)
             self._hearts[account] = also.heartbeat
         return answer
+
+
+def _asset(listing: Listing) -> str:
+    return "CONDITIONAL-V2" if listing.contract is PROTOCOL_V2 else "CONDITIONAL"
 
 
 def _page(rows: list[Json], request: web.Request, bad: str) -> Json:

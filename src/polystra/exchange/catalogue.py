@@ -11,8 +11,14 @@ from msgspec import Struct
 from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, NO_ASK, NO_BID, Instant, Usd, show
 from polystra.exchange.frames import fee_schedule
+from polystra.exchange.groups import TAGS, series_form, series_of
 from polystra.exchange.listings import Listing
 from polystra.exchange.wire import Json, Top, base_fee, encode, number, outcome_word
+
+MARKETS_IN_ID = 4
+"""Ids of markets that share one id of events."""
+
+STRANGE = "v9"
 
 _SECOND = 1_000_000_000
 _CENT = 10_000
@@ -20,7 +26,7 @@ _CENT = 10_000
 
 class Entry(Struct, frozen=True, gc=False, kw_only=True):
     """What the catalogue knows of a market now. `top` is Up's, and may be minutes old. A `bare` market is there before
-    its tokens are."""
+    its tokens are; a `strange` one names a version of contracts that there is not."""
 
     listing: Listing
     top: Top
@@ -29,6 +35,7 @@ class Entry(Struct, frozen=True, gc=False, kw_only=True):
     closed_at: Instant | None = None
     up_payout: Usd | None = None
     bare: bool = False
+    strange: bool = False
 
     @property
     def closed(self) -> bool:
@@ -49,7 +56,7 @@ def event_form(entry: Entry) -> Json:
 def _event(entry: Entry) -> Json:
     listing, facts = entry.listing, entry.listing.facts
     return {
-        "id": str(listing.number // 4),
+        "id": str(listing.number // MARKETS_IN_ID),
         "ticker": listing.slug,
         "slug": listing.slug,
         "title": listing.question,
@@ -62,6 +69,8 @@ def _event(entry: Entry) -> Json:
         "restricted": True,
         "enableOrderBook": True,
         "negRisk": listing.neg_risk,
+        "series": [series_form(series_of(listing))],
+        "tags": list(TAGS),
     }
 
 
@@ -97,7 +106,7 @@ def _market(entry: Entry) -> Json:
         "rewardsMinSize": number(facts.reward_min),
         "rewardsMaxSpread": facts.reward_spread / _CENT,
         "feesEnabled": bool(facts.fee_rate),
-        "version": "v1" if old else "v2",
+        "version": STRANGE if entry.strange else "v1" if old else "v2",
     }
     if not old:
         form["positionIds"] = _text(tokens)

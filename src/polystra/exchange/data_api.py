@@ -14,8 +14,8 @@ from polystra.core.errors import InvalidQuantity
 from polystra.core.ids import TokenId
 from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, micro
-from polystra.edge.polymarket.addresses import InvalidAddress, address
 from polystra.exchange import data_rows
+from polystra.exchange.data_queries import account_asked, data_page, markets_asked, row_limit
 from polystra.exchange.data_rows import Deed
 from polystra.exchange.positions import Position, own_legs, positions
 from polystra.exchange.price_history import history, span_of, thinned, whole
@@ -25,8 +25,6 @@ from polystra.exchange.wire import Json, number, seconds_of
 from polystra.sim import messages as sim
 from polystra.sim.records import STREET, Account, Trade
 
-ROWS = 100
-MOST_ROWS = 1_000
 DUST = "1"
 """Shares; smaller positions are left out of the first version unless they are asked for."""
 
@@ -79,7 +77,7 @@ class DataApi:
         return reply(_slice(request, [data_rows.activity_v1(one) for one in self._activity(request)]))
 
     async def value_v1(self, request: web.Request) -> web.Response:
-        return reply([{"user": _account(request), "value": self._value(request)}])
+        return reply([{"user": account_asked(request), "value": self._value(request)}])
 
     # --- version 2
 
@@ -90,18 +88,18 @@ class DataApi:
             raise Refused(400, f"status {status}: known are {', '.join(filter(None, _STATUSES))}")
         held = [one for one in self._held(request) if _STATUSES[status](one)]
         held.sort(key=lambda one: one.value, reverse=True)
-        return reply(_page(request, [data_rows.position_v2(one) for one in held]))
+        return reply(data_page(request, [data_rows.position_v2(one) for one in held]))
 
     async def trades_v2(self, request: web.Request) -> web.Response:
         """With what makers did, unless `taker_only` is true."""
         taken = request.query.get("taker_only", "false").lower() == "true"
-        return reply(_page(request, [data_rows.trade_v2(one) for one in self._trades(request, takers_only=taken)]))
+        return reply(data_page(request, [data_rows.trade_v2(one) for one in self._trades(request, takers_only=taken)]))
 
     async def activity_v2(self, request: web.Request) -> web.Response:
-        return reply(_page(request, [data_rows.activity_v2(one) for one in self._activity(request)]))
+        return reply(data_page(request, [data_rows.activity_v2(one) for one in self._activity(request)]))
 
     async def value_v2(self, request: web.Request) -> web.Response:
-        return reply({"data": {"proxy_wallet": _account(request), "value": self._value(request)}})
+        return reply({"data": {"proxy_wallet": account_asked(request), "value": self._value(request)}})
 
     async def prices(self, request: web.Request) -> web.Response:
         """Buckets are rounded down to whole minutes."""
@@ -119,13 +117,13 @@ class DataApi:
         rows: list[Json] = [
             {"timestamp": at, "price": number(price), "resolution_seconds": resolution} for at, price in points
         ]
-        return reply(_page(request, rows))
+        return reply(data_page(request, rows))
 
     # --- what there is
 
     def _held(self, request: web.Request) -> list[Position]:
-        markets = _markets(request)
-        found = positions(self._venue, _account(request))
+        markets = markets_asked(request)
+        found = positions(self._venue, account_asked(request))
         return [one for one in found if not markets or one.listing.facts.id in markets]
 
     def _value(self, request: web.Request) -> float | int:
@@ -135,7 +133,7 @@ class DataApi:
     def _trades(self, request: web.Request, *, takers_only: bool) -> list[Deed]:
         """Newest first; of every account when none is named."""
         exchange = self._venue.current()
-        account = _account(request) if "user" in request.query else None
+        account = account_asked(request) if "user" in request.query else None
         trades = exchange.truth().trades if account is None else tuple(reversed(exchange.trades(account)))
         found = [deed for trade in trades for deed in self._deeds(trade, account, takers_only=takers_only)]
         return _newest_first(found, request)
@@ -149,7 +147,7 @@ class DataApi:
 
     def _activity(self, request: web.Request) -> list[Deed]:
         """Newest first."""
-        account, kinds = _account(request), set(filter(None, request.query.get("type", "").split(",")))
+        account, kinds = account_asked(request), set(filter(None, request.query.get("type", "").split(",")))
         trades = self._venue.current().trades(account)
         found = [deed for trade in reversed(trades) for deed in self._deeds(trade, account, takers_only=False)]
         found += [deed for deed in self._moves if deed.account == account]
@@ -191,22 +189,9 @@ _STATUSES: Mapping[str | None, Callable[[Position], bool]] = {
 # --- what is asked
 
 
-def _account(request: web.Request) -> Account:
-    try:
-        return Account(address(request.query.get("user", "")))
-    except InvalidAddress as error:
-        raise Refused(400, f"user: {error}") from None
-
-
-def _markets(request: web.Request) -> set[str]:
-    """Condition ids, in any of the three names; empty for all."""
-    named = (request.query.get(name, "") for name in ("market", "condition", "condition_id"))
-    return {one.lower() for text in named for one in text.split(",") if one}
-
-
 def _newest_first(found: list[Deed], request: web.Request) -> list[Deed]:
     """By market, side and time (seconds, both included) where given."""
-    markets, side = _markets(request), request.query.get("side")
+    markets, side = markets_asked(request), request.query.get("side")
     start, end = whole(request.query.get("start"), "start"), whole(request.query.get("end"), "end")
     wanted = [
         one
@@ -221,20 +206,7 @@ def _newest_first(found: list[Deed], request: web.Request) -> list[Deed]:
 
 def _slice(request: web.Request, rows: list[Json]) -> list[Json]:
     start = whole(request.query.get("offset"), "offset") or 0
-    return rows[start : start + _limit(request)]
-
-
-def _page(request: web.Request, rows: list[Json]) -> Json:
-    """The cursor is the number of rows before it."""
-    start = whole(request.query.get("cursor"), "cursor") or 0
-    end = start + _limit(request)
-    more = end < len(rows)
-    return {"data": rows[start:end], "pagination": {"has_more": more, "next_cursor": str(end) if more else None}}
-
-
-def _limit(request: web.Request) -> int:
-    limit = whole(request.query.get("limit"), "limit")
-    return ROWS if limit is None else max(1, min(limit, MOST_ROWS))
+    return rows[start : start + row_limit(request)]
 
 
 def _shares(request: web.Request, name: str, default: str) -> int:

@@ -16,9 +16,11 @@ from polystra.exchange.control import CONTROL, Control, Pace, local_only
 from polystra.exchange.data_api import DataApi
 from polystra.exchange.faults import Faults
 from polystra.exchange.gamma import Gamma
+from polystra.exchange.groups import Groups
 from polystra.exchange.limits import Limits, Tier, stated
 from polystra.exchange.lock_step import LockStep
 from polystra.exchange.market_pages import MarketPages
+from polystra.exchange.market_statistics import MarketStatistics
 from polystra.exchange.markets import Markets
 from polystra.exchange.notifications import Notifications
 from polystra.exchange.orders import Orders
@@ -32,6 +34,7 @@ from polystra.exchange.rewards import Rewards
 from polystra.exchange.rpc import Rpc
 from polystra.exchange.rtds import RtdsStream
 from polystra.exchange.spot import SpotMarket
+from polystra.exchange.standings import Standings
 from polystra.exchange.streams import MarketStream, UserStream
 from polystra.exchange.venue import Venue
 
@@ -125,6 +128,7 @@ def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
         Rewards(venue, gate),
         Notifications(venue, gate),
     )
+    data = (DataApi(venue), Approvals(venue), MarketStatistics(venue), Standings(venue))
     for area in (*public, *members, *streams):
         clob.add_routes(area.routes())
     control = web.Application(middlewares=[local_only])
@@ -132,9 +136,9 @@ def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
     control.add_routes(pace.routes() if isinstance(pace, LockStep) else [])
     clob.add_subapp(CONTROL, control)
     services = (
-        (_GAMMA, Gamma(venue, faults).routes()),
+        (_GAMMA, [*Gamma(venue, faults).routes(), *Groups(venue).routes()]),
         (_RELAYER, relayer.routes()),
-        (_DATA, [*DataApi(venue).routes(), *Approvals(venue).routes()]),
+        (_DATA, [route for area in data for route in area.routes()]),
         (_BINANCE, [*BinanceRest(venue, parts.spot).routes(), *binance.routes()]),
     )
     for prefix, routes in services:
