@@ -80,7 +80,7 @@ def close_market(floor: Floor, request: CloseMarket, now: Instant) -> None:
 
 
 def resolve(floor: Floor, request: Resolve, now: Instant) -> None:
-    """Raises ValueError for a second resolution and for a payout outside 0 to 1."""
+    """The book is gone with it. Raises ValueError for a second resolution and for a payout outside 0 to 1."""
     market = floor.market(request.market)
     if market.state is MarketState.RESOLVED or not 0 <= request.up_payout <= MICRO:
         raise ValueError(
@@ -92,6 +92,7 @@ def resolve(floor: Floor, request: Resolve, now: Instant) -> None:
     for order in [order for order in floor.resting.values() if order.market == request.market]:
         life.end(floor, order, life.RESOLVED)
     floor.publish_changes(market, now)
+    market.forget_books()
     floor.out.append(PublicResolution(at=now, market=request.market, up_payout=request.up_payout))
 
 
