@@ -53,7 +53,7 @@ class Market:
         return self.bids.best() >= order.up_price
 
     def forget_books(self) -> None:
-        """Once resolved nobody can trade any more, and a thousand old books would be most of what is in memory."""
+        """Once resolved nobody can trade any more, and old books are memory for nothing."""
         self.bids, self.asks = self.bids.emptied(), self.asks.emptied()
 
     def pairs(self, shares: int) -> None:
