@@ -23,6 +23,7 @@ AS_FAST_AS_CAN_BE = "max"
 
 @clearly
 def exchange(
+    context: typer.Context,
     as_json: Annotated[
         bool, typer.Option("--json", help="One line of JSON on stdout; money is exact decimals as text.")
     ] = False,
@@ -59,6 +60,8 @@ def exchange(
     Says where it is and which funded throwaway accounts may trade there, then runs until Ctrl-C or SIGTERM (exit code
     0). Recordings play its market: the first recorded row is now, or all is at its recorded time.
     """
+    if context.invoked_subcommand is not None:
+        return
     from polystra.app.exchange_clock import TimeMode
     from polystra.app.exchange_host import HostOptions, run_host
     from polystra.app.settings import load_settings

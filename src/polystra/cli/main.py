@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from polystra import __version__
+from polystra.cli.calibrate import calibrate
 from polystra.cli.db import db
 from polystra.cli.demo import demo
 from polystra.cli.errors import WRONG_RESULT, clearly
@@ -24,7 +25,10 @@ app = typer.Typer(
 app.add_typer(db)
 app.command()(demo)
 app.command()(run)
-app.command()(exchange)
+standing = typer.Typer(name="exchange", invoke_without_command=True)
+standing.callback()(exchange)
+standing.command()(calibrate)
+app.add_typer(standing)
 
 
 def _show_version(wanted: bool) -> None:

@@ -93,7 +93,7 @@ def _serve_late(floor: Floor, market: Market, order: Order, now: Instant) -> Non
 
 
 def resolve(floor: Floor, request: Resolve, now: Instant) -> None:
-    """Raises ValueError for a second resolution and for a payout outside 0 to 1."""
+    """The book is gone with it. Raises ValueError for a second resolution and for a payout outside 0 to 1."""
     market = floor.market(request.market)
     if market.state is MarketState.RESOLVED or not 0 <= request.up_payout <= MICRO:
         raise ValueError(
@@ -105,6 +105,7 @@ def resolve(floor: Floor, request: Resolve, now: Instant) -> None:
     for order in [order for order in floor.resting.values() if order.market == request.market]:
         life.end(floor, order, life.RESOLVED)
     floor.publish_changes(market, now)
+    market.forget_books()
     floor.out.append(PublicResolution(at=now, market=request.market, up_payout=request.up_payout))
 
 
