@@ -10,6 +10,7 @@ from polystra.cli.db import db
 from polystra.cli.demo import demo
 from polystra.cli.errors import WRONG_RESULT, clearly
 from polystra.cli.exchange import exchange
+from polystra.cli.exchange_help import ExchangeCommand
 from polystra.cli.options import Folder, Json, SettingsFile, print_json
 from polystra.cli.run import run
 
@@ -24,7 +25,7 @@ app = typer.Typer(
 app.add_typer(db)
 app.command()(demo)
 app.command()(run)
-app.command()(exchange)
+app.command(cls=ExchangeCommand)(exchange)
 
 
 def _show_version(wanted: bool) -> None:

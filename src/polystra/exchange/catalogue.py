@@ -19,7 +19,7 @@ _SECOND = 1_000_000_000
 
 class Entry(Struct, frozen=True, gc=False, kw_only=True):
     """What the catalogue knows of a market now. `top` is Up's, and may be minutes old. A `bare` market is there before
-    its tokens are."""
+    its tokens are; so is one that is not `hydrated`, of which the CLOB knows nothing yet."""
 
     listing: Listing
     top: Top
@@ -28,6 +28,7 @@ class Entry(Struct, frozen=True, gc=False, kw_only=True):
     closed_at: Instant | None = None
     up_payout: Usd | None = None
     bare: bool = False
+    hydrated: bool = True
 
     @property
     def closed(self) -> bool:
@@ -67,7 +68,7 @@ def _event(entry: Entry) -> Json:
 def _market(entry: Entry) -> Json:
     listing, facts = entry.listing, entry.listing.facts
     old = listing.contract.version == "2"
-    tokens = [] if entry.bare else [facts.token(outcome) for outcome in Outcome]
+    tokens = [] if entry.bare or not entry.hydrated else [facts.token(outcome) for outcome in Outcome]
     form: Json = {
         "id": str(listing.number),
         "question": listing.question,
@@ -96,6 +97,8 @@ def _market(entry: Entry) -> Json:
         "feesEnabled": bool(facts.fee_rate),
         "version": "v1" if old else "v2",
     }
+    if not entry.hydrated:
+        del form["acceptingOrdersTimestamp"]
     if not old:
         form["positionIds"] = _text(tokens)
     if (schedule := fee_schedule(listing)) is not None:
