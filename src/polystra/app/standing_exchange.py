@@ -14,7 +14,7 @@ from polystra.app.playback import Playback
 from polystra.app.rebuild import check_header, rebuild
 from polystra.app.settings import Settings
 from polystra.app.world_rules import WorldRules, world_rules
-from polystra.core.units import Instant
+from polystra.core.units import Instant, Nanos
 from polystra.edge.clock import ScaledClock, Time, WallClock, monotonic
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.edge.tapes.format import TapeFile
@@ -26,7 +26,7 @@ from polystra.exchange.venue import Venue
 
 
 class Blueprint(Struct, frozen=True, kw_only=True):
-    """What an exchange is made of. `recordings` is the digest of the files."""
+    """What an exchange is made of. `recordings` is the digest of the files, `ahead` as for `Playback`."""
 
     settings: Settings
     files: Sequence[TapeFile]
@@ -37,6 +37,7 @@ class Blueprint(Struct, frozen=True, kw_only=True):
     accounts: int
     signature_types: Sequence[SignatureType]
     log: Path | None
+    ahead: Nanos = Nanos(0)
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -80,7 +81,8 @@ def _stand(blue: Blueprint, log: ExchangeLog) -> Standing:
     )
     prices = PriceBoard()
     spot = SpotMarket(prices, seed=str(blue.seed))
-    playback = Playback(venue, blue.files, rules, begins=_begins(blue, kept), speed=blue.speed, prices=prices)
+    begins = _begins(blue, kept)
+    playback = Playback(venue, blue.files, rules, begins=begins, speed=blue.speed, prices=prices, ahead=blue.ahead)
     clock.move_to(playback.begins)
     header = _header(blue, playback.begins)
     if kept is None:
@@ -127,6 +129,7 @@ def _header(blue: Blueprint, begin: Instant) -> Header:
         accounts=blue.accounts,
         signature_types=tuple(int(kind) for kind in blue.signature_types),
         simulation=simulation,
+        ahead=blue.ahead,
     )
 
 

@@ -11,6 +11,7 @@ from polystra.cli.db import db
 from polystra.cli.demo import demo
 from polystra.cli.errors import WRONG_RESULT, clearly
 from polystra.cli.exchange import exchange
+from polystra.cli.exchange_help import ExchangeCommand
 from polystra.cli.options import Folder, Json, SettingsFile, print_json
 from polystra.cli.run import run
 
@@ -25,7 +26,7 @@ app = typer.Typer(
 app.add_typer(db)
 app.command()(demo)
 app.command()(run)
-standing = typer.Typer(name="exchange", invoke_without_command=True)
+standing = typer.Typer(name="exchange", invoke_without_command=True, cls=ExchangeCommand)
 standing.callback()(exchange)
 standing.command()(calibrate)
 app.add_typer(standing)

@@ -26,7 +26,8 @@ _CENT = 10_000
 
 class Entry(Struct, frozen=True, gc=False, kw_only=True):
     """What the catalogue knows of a market now. `top` is Up's, and may be minutes old. A `bare` market is there before
-    its tokens are; a `strange` one names a version of contracts that there is not."""
+    its tokens are; a `strange` one names a version of contracts that there is not. Of one that is not `hydrated` the CLOB
+    knows nothing yet, and it has no tokens either."""
 
     listing: Listing
     top: Top
@@ -36,6 +37,7 @@ class Entry(Struct, frozen=True, gc=False, kw_only=True):
     up_payout: Usd | None = None
     bare: bool = False
     strange: bool = False
+    hydrated: bool = True
 
     @property
     def closed(self) -> bool:
@@ -77,7 +79,7 @@ def _event(entry: Entry) -> Json:
 def _market(entry: Entry) -> Json:
     listing, facts = entry.listing, entry.listing.facts
     old = listing.contract.version == "2"
-    tokens = [] if entry.bare else [facts.token(outcome) for outcome in Outcome]
+    tokens = [] if entry.bare or not entry.hydrated else [facts.token(outcome) for outcome in Outcome]
     form: Json = {
         "id": str(listing.number),
         "question": listing.question,
@@ -108,6 +110,8 @@ def _market(entry: Entry) -> Json:
         "feesEnabled": bool(facts.fee_rate),
         "version": STRANGE if entry.strange else "v1" if old else "v2",
     }
+    if not entry.hydrated:
+        del form["acceptingOrdersTimestamp"]
     if not old:
         form["positionIds"] = _text(tokens)
     if (schedule := fee_schedule(listing)) is not None:

@@ -29,6 +29,7 @@ class Fault(StrEnum):
     TOKENS_MISSING = "tokens-missing"
     CATALOGUE_STALE = "catalogue-stale"
     GENERATION_UNKNOWN = "generation-unknown"
+    HYDRATED_LATE = "hydrated-late"
     STREAM_CLOSED = "stream-closed"
     STREAM_FROZEN = "stream-frozen"
     STREAM_SLOW = "stream-slow"
@@ -82,6 +83,7 @@ HELP: Mapping[Fault, str] = {
     Fault.TOKENS_MISSING: "the catalogue shows a market before its tokens; `where` is a slug",
     Fault.CATALOGUE_STALE: "the catalogue shows a market as it last did; `where` is a slug",
     Fault.GENERATION_UNKNOWN: "the catalogue shows a market of contracts that nobody knows; `where` is a slug",
+    Fault.HYDRATED_LATE: "the CLOB does not know a market yet that the catalogue shows; `where` is a slug",
     Fault.STREAM_CLOSED: "a stream is closed in place of its next frame, or of its next PONG",
     Fault.STREAM_FROZEN: "frames are swallowed while PONG goes on",
     Fault.STREAM_SLOW: "a frame and all behind it come later by `delay`",
@@ -160,7 +162,7 @@ FRAMED = frozenset(
 """Those that strike a frame, so that its text can say which."""
 
 _PONGS = (Fault.PONG_LOST, Fault.PONG_LATE)
-_BOOKS = (Fault.BEST_WRONG, Fault.BOOK_CROSSED, Fault.BOOK_PLACEHOLDER, Fault.TOKENS_MISSING, Fault.CATALOGUE_STALE)
+_BOOKS = (Fault.BEST_WRONG, Fault.BOOK_CROSSED, Fault.BOOK_PLACEHOLDER, Fault.TOKENS_MISSING, Fault.CATALOGUE_STALE, Fault.GENERATION_UNKNOWN, Fault.HYDRATED_LATE)
 _ENTRY = (Fault.ORDER_DELAYED, Fault.BOOK_THINNED, Fault.BOOK_EMPTIED)
 
 

@@ -1,11 +1,12 @@
 """The catalogue by slug and in pages (`PROTOCOL.md` B.8)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
 from aiohttp import web
 from msgspec.structs import replace
 
 from polystra.core.ids import MarketId
+from polystra.core.units import NO_ASK, NO_BID
 from polystra.exchange.catalogue import MARKETS_IN_ID, Entry, event_form, market_form
 from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.groups import in_groups
@@ -114,9 +115,10 @@ class Gamma:
         ]
         return [entry for entry in found if entry.closed is closed]
 
-    def _listed(self) -> Iterable[Listing]:
-        now = self._venue.now()
-        return (listing for listing in self._venue.listings.values() if listing.listed_at <= now)
+    def _listed(self) -> Iterator[Listing]:
+        """Those that the CLOB does not know yet, too."""
+        now, venue = self._venue.now(), self._venue
+        return (one for one in (*venue.coming.values(), *venue.listings.values()) if one.listed_at <= now)
 
     # --- what of it
 
@@ -131,6 +133,9 @@ class Gamma:
 
     def _fresh(self, listing: Listing) -> Entry:
         venue, facts = self._venue, listing.facts
+        if facts.id in venue.coming:
+            nothing = Top(NO_BID, NO_ASK)
+            return Entry(listing=listing, top=nothing, tick=facts.tick, accepting=False, hydrated=False)
         book = venue.current().book(facts.id)
         closed_at = venue.closed_at.get(facts.id)
         return Entry(

@@ -10,6 +10,7 @@ from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, Usd
 from polystra.edge.polymarket.contracts import COLLATERAL
 from polystra.exchange.catalogue import moment
+from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.listings import Listing
 from polystra.exchange.pages import requested_page
 from polystra.exchange.replies import Refused, Routes, reply
@@ -24,8 +25,9 @@ _CENT = 10_000
 
 
 class MarketPages:
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, faults: Faults) -> None:
         self._venue = venue
+        self._faults = faults
 
     def routes(self) -> Routes:
         return [
@@ -84,7 +86,10 @@ class MarketPages:
 
     def _listings(self) -> list[Listing]:
         self._venue.advance()
-        return list(self._venue.listings.values())
+        return [listing for listing in self._venue.listings.values() if not self._is_late(listing)]
+
+    def _is_late(self, listing: Listing) -> bool:
+        return self._faults.strikes(Fault.HYDRATED_LATE, listing.slug) is not None
 
     def _sampled(self) -> list[Listing]:
         return [one for one in self._listings() if rewards_now(self._venue, one)]
@@ -92,7 +97,7 @@ class MarketPages:
     def _asked(self, request: web.Request) -> Listing:
         self._venue.advance()
         listing = self._venue.listings.get(MarketId(request.match_info["market"]))
-        if listing is None:
+        if listing is None or self._is_late(listing):
             raise Refused(404, "market not found")
         return listing
 

@@ -18,6 +18,7 @@ from polystra.exchange.approvals import require_allowance
 from polystra.exchange.auth import Gate
 from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.limits import Kind, Limits
+from polystra.exchange.markets import NO_BOOK
 from polystra.exchange.members import Member
 from polystra.exchange.replies import Refused, Routes, reply
 from polystra.exchange.venue import OrderFate, Venue
@@ -101,6 +102,9 @@ class Orders:
         order = self._believed(sent, member)
         if self._faults.strikes(Fault.VERSION_FLIPPED, where):
             raise Refused(400, VERSION_MISMATCH)
+        known = self._venue.tokens.get(order.token)
+        if known is not None and self._faults.strikes(Fault.HYDRATED_LATE, known[0].slug):
+            raise Refused(404, NO_BOOK)
         if struck := self._faults.strikes(Fault.ORDER_REFUSED, where):
             text = (struck.text or DELAYED).replace("{id}", order.order).replace("{amount}", str(order.maker_amount))
             raise Refused(status_of(text), text)

@@ -60,6 +60,7 @@ class Venue:
         self._slept = 0
         self.members = members
         self.tolerance = tolerance
+        self.coming: dict[MarketId, Listing] = {}
         self.listings: dict[MarketId, Listing] = {}
         self.tokens: dict[TokenId, tuple[Listing, Outcome]] = {}
         self.changed_at: dict[MarketId, Instant] = {}
@@ -231,6 +232,11 @@ class Venue:
         else:
             self.ask(news)
 
+    def announce(self, listing: Listing) -> None:
+        """The recordings' next step: the catalogue shows a market that nobody can trade yet."""
+        self._record.took(Played(at=self.advance()))
+        self.coming[listing.facts.id] = listing
+
     def play(self, news: Sequence[Listing | sim.Request]) -> None:
         """The recordings' next step, all of one moment. A book that is stated as it stands is published again: the
         stream is alive. Raises ValueError for what cannot be."""
@@ -245,6 +251,7 @@ class Venue:
     def _list(self, listed: Listed) -> None:
         listing, facts = listed.listed, listed.listed.facts
         self._do(sim.ListMarket(market=facts), listed.at)
+        self.coming.pop(facts.id, None)
         self.listings[facts.id] = listing
         self.tokens[facts.up_token] = (listing, Outcome.UP)
         self.tokens[facts.down_token] = (listing, Outcome.DOWN)
