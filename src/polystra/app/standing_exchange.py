@@ -19,6 +19,7 @@ from polystra.edge.clock import ScaledClock, Time, WallClock, monotonic
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.edge.tapes.format import TapeFile
 from polystra.exchange.members import Members
+from polystra.exchange.memory import Memory
 from polystra.exchange.pace import SteppedClock
 from polystra.exchange.price_feeds import PriceBoard
 from polystra.exchange.spot import SpotMarket
@@ -47,6 +48,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     playback: Playback
     prices: PriceBoard
     spot: SpotMarket
+    memory: Memory
     rules: WorldRules
     log: ExchangeLog
     clock: Time | SteppedClock
@@ -78,7 +80,7 @@ def _stand(blue: Blueprint, log: ExchangeLog) -> Standing:
     venue = Venue(
         rules=rules.exchange, rng=Random(f"{blue.seed} exchange"), clock=clock, members=Members(str(blue.seed))
     )
-    prices = PriceBoard()
+    memory, prices = Memory(venue), PriceBoard()
     spot = SpotMarket(prices, seed=str(blue.seed))
     playback = Playback(venue, blue.files, rules, begins=_begins(blue, kept), speed=blue.speed, prices=prices)
     clock.move_to(playback.begins)
@@ -99,6 +101,7 @@ def _stand(blue: Blueprint, log: ExchangeLog) -> Standing:
         playback=playback,
         prices=prices,
         spot=spot,
+        memory=memory,
         rules=rules,
         log=log,
         clock=running,

@@ -5,24 +5,22 @@ It knows what the chain knows: a trade appears once it was mined. The real one i
 not imitated. Deposits are not told.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from aiohttp import web
 
 from polystra.core.errors import InvalidQuantity
 from polystra.core.ids import TokenId
-from polystra.core.terms import Outcome
-from polystra.core.units import MICRO, micro
+from polystra.core.units import micro
 from polystra.edge.polymarket.addresses import InvalidAddress, address
 from polystra.exchange import data_rows
 from polystra.exchange.data_rows import Deed
+from polystra.exchange.deeds import Deeds
 from polystra.exchange.positions import Position, own_legs, positions
 from polystra.exchange.price_history import history, span_of, thinned, whole
 from polystra.exchange.replies import Refused, Routes, reply
-from polystra.exchange.venue import News, Venue
+from polystra.exchange.venue import Venue
 from polystra.exchange.wire import Json, number, seconds_of
-from polystra.sim import messages as sim
 from polystra.sim.records import STREET, Account, Trade
 
 ROWS = 100
@@ -34,12 +32,11 @@ _MINUTE = 60
 
 
 class DataApi:
-    """Its routes stand below a prefix of their own. Splits, merges and redemptions are known from when it is made."""
+    """Its routes stand below a prefix of their own. `deeds` knows what is no trade."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, deeds: Deeds) -> None:
         self._venue = venue
-        self._moves: list[Deed] = []
-        venue.listeners.append(self._hear)
+        self._other = deeds
 
     def routes(self) -> Routes:
         return [
@@ -152,30 +149,8 @@ class DataApi:
         account, kinds = _account(request), set(filter(None, request.query.get("type", "").split(",")))
         trades = self._venue.current().trades(account)
         found = [deed for trade in reversed(trades) for deed in self._deeds(trade, account, takers_only=False)]
-        found += [deed for deed in self._moves if deed.account == account]
+        found += self._other.of(account)
         return [deed for deed in _newest_first(found, request) if not kinds or deed.kind in kinds]
-
-    def _hear(self, news: Sequence[News]) -> None:
-        for one in news:
-            if isinstance(one, sim.CashMoved):
-                self._moves.append(self._move(one))
-
-    def _move(self, moved: sim.CashMoved) -> Deed:
-        """Of a market that is resolved nobody makes or merges pairs: it is called a redemption, of what won."""
-        payout = self._venue.payouts.get(moved.market)
-        kind = "SPLIT" if moved.cash < 0 else "MERGE" if payout is None else "REDEEM"
-        winner = {MICRO: Outcome.UP, 0: Outcome.DOWN}.get(payout) if payout is not None else None
-        name = f"{kind} {moved.account} {moved.market} {len(self._moves)}"
-        return Deed(
-            kind=kind,
-            account=moved.account,
-            listing=self._venue.listings[moved.market],
-            at=moved.at,
-            transaction=f"0x{hashlib.sha256(name.encode()).hexdigest()}",
-            size=abs(moved.cash),
-            cash=abs(moved.cash),
-            outcome=winner if kind == "REDEEM" else None,
-        )
 
 
 _STATUSES: Mapping[str | None, Callable[[Position], bool]] = {

@@ -20,6 +20,7 @@ from polystra.exchange.limits import Limits, Tier, stated
 from polystra.exchange.lock_step import LockStep
 from polystra.exchange.market_pages import MarketPages
 from polystra.exchange.markets import Markets
+from polystra.exchange.memory import Memory
 from polystra.exchange.notifications import Notifications
 from polystra.exchange.orders import Orders
 from polystra.exchange.pace import SteppedClock, SteppedPace, WallPace
@@ -73,14 +74,16 @@ async def serve(  # noqa: PLR0913 - options, each with a default
     prices: PriceBoard | None = None,
     spot: SpotMarket | None = None,
     tier: Tier = Tier.STANDARD,
+    memory: Memory | None = None,
 ) -> AsyncIterator[Endpoints]:
     """Serves until the block ends; port 0 takes a free one. With `stepped`, which must be the venue's clock, time moves
     only by `/control/time`, with `lock_step` only with its trader; without either the venue wakes by the wall, and its
     clock runs `speed` times as fast. The price feeds tell what `prices` is told, Binance what `spot` makes of it.
-    Signers are held to the limits of `tier`."""
+    Signers are held to the limits of `tier`. `memory` is there where the venue has had inputs before."""
     board = prices or PriceBoard()
     pace = lock_step or (SteppedPace(venue, stepped) if stepped is not None else WallPace(venue, speed))
-    parts = _Parts(faults or Faults(), board, spot or SpotMarket(board), Limits(venue.now, tier))
+    spot, limits = spot or SpotMarket(board), Limits(venue.now, tier)
+    parts = _Parts(faults or Faults(), board, spot, limits, memory or Memory(venue))
     runner = web.AppRunner(
         _application(venue, pace, parts),
         access_log=None,
@@ -102,6 +105,7 @@ class _Parts(Struct, frozen=True):
     prices: PriceBoard
     spot: SpotMarket
     limits: Limits
+    memory: Memory
 
 
 def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
@@ -123,7 +127,7 @@ def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
         Orders(venue, gate, faults=faults, limits=limits),
         Accounts(venue, gate),
         Rewards(venue, gate),
-        Notifications(venue, gate),
+        Notifications(venue, gate, parts.memory.notices),
     )
     for area in (*public, *members, *streams):
         clob.add_routes(area.routes())
@@ -134,7 +138,7 @@ def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
     services = (
         (_GAMMA, Gamma(venue, faults).routes()),
         (_RELAYER, relayer.routes()),
-        (_DATA, [*DataApi(venue).routes(), *Approvals(venue).routes()]),
+        (_DATA, [*DataApi(venue, parts.memory.deeds).routes(), *Approvals(venue).routes()]),
         (_BINANCE, [*BinanceRest(venue, parts.spot).routes(), *binance.routes()]),
     )
     for prefix, routes in services:

@@ -36,6 +36,7 @@ from polystra.sim import background, cancels, entry, funds, heartbeat, life, mis
 from polystra.sim import messages as m
 from polystra.sim.floor import Floor
 from polystra.sim.history import Point
+from polystra.sim.messages import HeartbeatId
 from polystra.sim.records import Account, Balances, Book, OpenOrder, Trade, Truth
 from polystra.sim.rewards import Earning
 from polystra.sim.rules import Rules
@@ -116,6 +117,10 @@ class Exchange:
         """Up's middle at each whole minute up to `now`, oldest first. Let fall due what is due before you ask; raises
         ValueError for a market never listed."""
         return self._floor.history.points(self._floor.market(market), now)
+
+    def heartbeat(self, account: Account) -> HeartbeatId:
+        """The id that the next beat must carry, empty before the first."""
+        return self._floor.beats.get(account, HeartbeatId(""))
 
     def mishaps(self) -> Mapping[m.Mishap, int | None]:
         """Those that will still happen, and how often; None for always."""
