@@ -15,6 +15,7 @@ from tests.edge.exchange_cases import (
     BOOK,
     CONDITION,
     DOWN,
+    LISTING,
     NEW_CONDITION,
     UP,
     Running,
@@ -23,6 +24,7 @@ from tests.edge.exchange_cases import (
     terms,
 )
 from tests.edge.sdk_cases import PAID, PAID_DOWN, PAID_LISTING, PAID_UP
+from tests.edge.signing_cases import official
 
 TODAY = "2026-11-23"
 
@@ -139,6 +141,22 @@ def test_which_markets_reward_now(stage: Paying) -> None:
     assert stage.running.get(f"/rewards/markets/{CONDITION}")["data"] == []
     assert len(stage.running.get("/rewards/markets/multi?q=bitcoin&page_size=1")["data"]) == 1
     assert stage.running.get("/rewards/markets/multi?q=dogecoin")["data"] == []
+
+
+def test_the_catalogue_promises_makers_what_the_reward_pages_do(stage: Paying) -> None:
+    running = stage.running
+    paid, plain = (running.get(f"/gamma/markets/slug/{one.slug}") for one in (PAID_LISTING, LISTING))
+    for market in (paid, plain):
+        assert (market["rewardsMinSize"], market["rewardsMaxSpread"]) == (50, 4.5)
+    assert plain["clobRewards"] == []
+    (told,) = paid["clobRewards"]
+    (config,) = running.get(f"/rewards/markets/{PAID}")["data"][0]["rewards_config"]
+    assert (told["conditionId"], told["id"]) == (PAID, str(config["id"]))
+    assert told["assetAddress"] == config["asset_address"] == COLLATERAL
+    assert (told["rewardsDailyRate"], told["rewardsAmount"]) == (config["rate_per_day"], config["total_rewards"])
+    assert (told["startDate"], told["endDate"]) == (config["start_date"], config["end_date"])
+    parsed = official("polymarket.models.gamma.market").ClobReward.model_validate(told)
+    assert (parsed.condition_id, parsed.rewards_daily_rate) == (PAID, 1_440)
 
 
 # --- rebates

@@ -10,8 +10,10 @@ from msgspec import Struct
 
 from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, NO_ASK, NO_BID, Instant, Usd, show
+from polystra.edge.polymarket.contracts import COLLATERAL
 from polystra.exchange.frames import fee_schedule
 from polystra.exchange.listings import Listing
+from polystra.exchange.reward_terms import spread_form, whole_reward
 from polystra.exchange.wire import Json, Top, base_fee, encode, number, outcome_word
 
 _SECOND = 1_000_000_000
@@ -95,6 +97,9 @@ def _market(entry: Entry) -> Json:
         "eventStartTime": moment(facts.start),
         "feesEnabled": bool(facts.fee_rate),
         "version": "v1" if old else "v2",
+        "rewardsMinSize": number(facts.reward_min),
+        "rewardsMaxSpread": spread_form(listing),
+        "clobRewards": _rewards(listing),
     }
     if not old:
         form["positionIds"] = _text(tokens)
@@ -107,6 +112,24 @@ def _market(entry: Entry) -> Json:
     if entry.closed:
         form |= {"umaResolutionStatus": "resolved", "closedTime": _closed_time(entry.closed_at or facts.end)}
     return form
+
+
+def _rewards(listing: Listing) -> list[Json]:
+    """The programme of a market that rewards its makers; it stays when the market is closed."""
+    facts = listing.facts
+    if not facts.reward_rate:
+        return []
+    return [
+        {
+            "id": str(listing.number),
+            "conditionId": facts.id,
+            "assetAddress": COLLATERAL,
+            "rewardsAmount": number(whole_reward(listing)),
+            "rewardsDailyRate": number(facts.reward_rate),
+            "startDate": moment(listing.listed_at)[:10],
+            "endDate": moment(facts.end)[:10],
+        }
+    ]
 
 
 def _prices(entry: Entry) -> tuple[int, int]:

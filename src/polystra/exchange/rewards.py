@@ -18,10 +18,11 @@ from polystra.edge.polymarket.wallet import SignatureType
 from polystra.exchange.auth import Gate
 from polystra.exchange.catalogue import moment
 from polystra.exchange.listings import Listing
-from polystra.exchange.market_pages import rewards_now, spread_form, tokens_form
+from polystra.exchange.market_pages import rewards_now, tokens_form
 from polystra.exchange.pages import requested_page
 from polystra.exchange.rebates import rebates
 from polystra.exchange.replies import Refused, Routes, reply
+from polystra.exchange.reward_terms import spread_form, whole_reward
 from polystra.exchange.venue import Venue
 from polystra.exchange.wire import UNREADABLE, Json, number, top_of
 from polystra.sim.records import Account
@@ -205,14 +206,13 @@ class Rewards:
 def _config(listing: Listing) -> Json:
     """The programme of a market: its rate, from its listing to its end."""
     facts = listing.facts
-    days = max(1, -(-(facts.end - listing.listed_at) // 86_400_000_000_000))
     return {
         "id": listing.number,
         "asset_address": COLLATERAL,
         "start_date": moment(listing.listed_at)[:10],
         "end_date": moment(facts.end)[:10],
         "rate_per_day": number(facts.reward_rate),
-        "total_rewards": number(facts.reward_rate * days),
+        "total_rewards": number(whole_reward(listing)),
     }
 
 
