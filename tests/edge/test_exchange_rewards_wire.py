@@ -17,6 +17,7 @@ from tests.edge.exchange_cases import (
     DOWN,
     LISTING,
     NEW_CONDITION,
+    QUICK,
     UP,
     Running,
     Trader,
@@ -182,6 +183,31 @@ def test_a_maker_alone_gets_a_fifth_of_the_fees(stage: Paying) -> None:
 
 
 # --- builders
+
+
+def test_a_venue_that_pays_tells_of_it_where_the_chain_is_read() -> None:
+    """The rewards of a day and its rebates, at midnight."""
+    with exchange(stepped=True, rules=replace(QUICK, pays_makers=True)) as running:
+        running.feed(PAID_LISTING, replace(BOOK, market=PAID))
+        trader = Trader(running)
+        running.fund(trader.account)
+        stage = Paying(running, trader)
+        quote(stage)
+        activity = f"{running.urls.data}/v2/activity?type=REWARD,MAKER_REBATE&user={trader.account}"
+        pass_time(running, 3_600)
+        assert running.call("GET", activity)[1]["data"] == []
+        pass_time(running, 86_400)
+        (row,) = running.call("GET", activity)[1]["data"]
+        (earned,) = trader.get("/rewards/user/total", f"?date={TODAY}")
+        assert (row["type"], row["timestamp"] % 86_400, row["condition_id"]) == ("REWARD", 0, "")
+        assert row["usdc_size"] == row["size"] == float(earned["earnings"]) > 1
+        (old,) = running.call("GET", f"{running.urls.data}/activity?user={trader.account}")[1]
+        assert (old["type"], old["usdcSize"]) == ("REWARD", row["usdc_size"])
+        truth = running.control("GET", "/truth")
+        held = next(one for one in truth["accounts"] if one["account"] == trader.account)
+        assert held["cash"] == 1_000_000_000 + truth["paid"] > 1_001_000_000
+        parsed = official("polymarket.models.data.activity").RewardActivity.model_validate(row)
+        assert float(parsed.amount) == row["usdc_size"]
 
 
 def test_a_code_that_is_no_code_is_refused(stage: Paying) -> None:

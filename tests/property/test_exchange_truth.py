@@ -117,7 +117,7 @@ def check(truth: Truth, exchange: Exchange) -> None:
     cash = sum(account.cash for account in truth.accounts)
     collateral = sum(supply.collateral for supply in truth.supply)
     assert cash + collateral == truth.deposited
-    assert truth.account(VENUE).cash == truth.fees + truth.remainders
+    assert truth.account(VENUE).cash == truth.fees + truth.remainders - truth.paid
     for supply in truth.supply:
         held = {token: sum(account.of(token) for account in truth.accounts) for token in (UP, DOWN)}
         assert (held[UP], held[DOWN]) == (supply.up, supply.down)

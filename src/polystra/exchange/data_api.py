@@ -2,7 +2,7 @@
 value, and the prices of a token by the minute.
 
 It knows what the chain knows: a trade appears once it was mined. The real one is late by seconds to minutes, which is
-not imitated. Deposits are not told.
+not imitated.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ from polystra.core.units import micro
 from polystra.edge.polymarket.addresses import InvalidAddress, address
 from polystra.exchange import data_rows
 from polystra.exchange.data_rows import Deed
-from polystra.exchange.deeds import Deeds
+from polystra.exchange.deeds import DEPOSIT, Deeds
 from polystra.exchange.positions import Position, own_legs, positions
 from polystra.exchange.price_history import history, span_of, thinned, whole
 from polystra.exchange.replies import Refused, Routes, reply
@@ -73,7 +73,9 @@ class DataApi:
         return reply(_slice(request, [data_rows.trade_v1(one) for one in self._trades(request, takers_only=taken)]))
 
     async def activity_v1(self, request: web.Request) -> web.Response:
-        return reply(_slice(request, [data_rows.activity_v1(one) for one in self._activity(request)]))
+        """Without deposits, which the first version does not have."""
+        found = [one for one in self._activity(request) if one.kind != DEPOSIT]
+        return reply(_slice(request, [data_rows.activity_v1(one) for one in found]))
 
     async def value_v1(self, request: web.Request) -> web.Response:
         return reply([{"user": _account(request), "value": self._value(request)}])
@@ -186,7 +188,7 @@ def _newest_first(found: list[Deed], request: web.Request) -> list[Deed]:
     wanted = [
         one
         for one in reversed(found)
-        if (not markets or one.listing.facts.id in markets)
+        if (not markets or one.market in markets)
         and side in (None, one.side)
         and (start is None or start <= seconds_of(one.at))
         and (end is None or seconds_of(one.at) <= end)

@@ -1,14 +1,18 @@
-"""What accounts did on the chain besides trading, remembered for the Data API: pairs split, merged and redeemed."""
+"""What accounts did on the chain besides trading, remembered for the Data API: pairs split, merged and redeemed, cash
+deposited, and what makers were paid."""
 
 import hashlib
 from collections.abc import Sequence
 
 from polystra.core.terms import Outcome
-from polystra.core.units import MICRO
+from polystra.core.units import MICRO, Instant, Usd
 from polystra.exchange.data_rows import Deed
+from polystra.exchange.inputs import Asked
 from polystra.exchange.venue import News, Venue
 from polystra.sim import messages as sim
 from polystra.sim.records import Account
+
+DEPOSIT = "DEPOSIT"
 
 
 class Deeds:
@@ -25,8 +29,15 @@ class Deeds:
 
     def _hear(self, news: Sequence[News]) -> None:
         for one in news:
-            if isinstance(one, sim.CashMoved):
-                self._done.append(self._move(one))
+            match one:
+                case sim.CashMoved():
+                    self._done.append(self._move(one))
+                case sim.MakerPaid():
+                    self._done.append(self._credit(one.income, one.account, one.at, one.cash))
+                case Asked(asked=sim.Deposit() as deposit) if deposit.amount:
+                    self._done.append(self._credit(DEPOSIT, deposit.account, one.at, deposit.amount))
+                case _:
+                    pass
 
     def _move(self, moved: sim.CashMoved) -> Deed:
         """Of a market that is resolved nobody makes or merges pairs: it is called a redemption, of what won."""
@@ -43,6 +54,10 @@ class Deeds:
             cash=abs(moved.cash),
             outcome=winner if kind == "REDEEM" else None,
         )
+
+    def _credit(self, kind: str, account: Account, at: Instant, cash: Usd) -> Deed:
+        transaction = self._transaction(f"{kind} {account}")
+        return Deed(kind=kind, account=account, at=at, transaction=transaction, size=cash, cash=cash)
 
     def _transaction(self, name: str) -> str:
         return f"0x{hashlib.sha256(f'{name} {len(self._done)}'.encode()).hexdigest()}"
