@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 import aiohttp
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from polystra.app.settings import Settings, SimulationSettings
 from polystra.app.standing_exchange import stand
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Side, TimeInForce
@@ -21,6 +24,8 @@ from polystra.exchange.inputs import NoRecord
 from polystra.exchange.listings import Listing
 from polystra.exchange.server import serve
 from polystra.sim import messages as sim
+from polystra.sim.records import Account
+from polystra.sim.rewards import DAY
 from tests.property.test_exchange_rebuild import (
     ACTIONS,
     MARKET,
@@ -192,3 +197,24 @@ def test_an_exchange_made_again_answers_what_one_that_never_stopped_would(action
                 driven.settle(Instant(until))
             assert asyncio.run(answers(again)) == asyncio.run(answers(lives))
         again.standing.log.close()
+
+
+@pytest.mark.parametrize("killed", ["before it", "after it"])
+def test_makers_are_paid_once_for_a_day_on_which_the_exchange_was_killed(killed: str, tmp_path: Path) -> None:
+    paying = Settings(simulation=SimulationSettings(pays_makers=True))
+    blue = replace(blueprint(tmp_path / "log.jsonl"), settings=paying)
+    first = Quoting(stand(blue))
+    first.list_paying()
+    first.quote(0, Side.BUY, "0.49")
+    midnight = Instant((first.clock.now() // DAY + 1) * DAY)
+    first.settle(Instant(midnight + (seconds(9) if killed == "after it" else -seconds(9))))
+    first.standing.log.close()
+    again = Quoting(stand(blue))
+    again.settle(Instant(midnight + seconds(9)))
+    account = Account(again.standing.accounts[0].wallet)
+    (credit,) = [deed for deed in again.standing.memory.deeds.of(account) if deed.kind == "REWARD"]
+    truth = again.venue.current().truth()
+    assert (credit.at, credit.cash) == (midnight, truth.paid)
+    assert truth.account(account).cash == again.standing.accounts[0].cash + truth.paid
+    assert (tmp_path / "log.jsonl").read_bytes().count(b'"MakerPaid"') == 1
+    again.standing.log.close()

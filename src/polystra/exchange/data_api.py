@@ -2,7 +2,7 @@
 value, and the prices of a token by the minute.
 
 It knows what the chain knows: a trade appears once it was mined. The real one is late by seconds to minutes, which is
-not imitated.
+a fault (`data_cache`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,8 +14,10 @@ from polystra.core.ids import TokenId
 from polystra.core.units import micro
 from polystra.edge.polymarket.addresses import InvalidAddress, address
 from polystra.exchange import data_rows
+from polystra.exchange.data_cache import ACTIVITY, POSITIONS, TRADES, DataCache
 from polystra.exchange.data_rows import Deed
 from polystra.exchange.deeds import DEPOSIT, Deeds
+from polystra.exchange.faults import Faults
 from polystra.exchange.positions import Position, own_legs, positions
 from polystra.exchange.price_history import history, span_of, thinned, whole
 from polystra.exchange.replies import Refused, Routes, reply
@@ -34,19 +36,21 @@ _MINUTE = 60
 class DataApi:
     """Its routes stand below a prefix of their own. `deeds` knows what is no trade."""
 
-    def __init__(self, venue: Venue, deeds: Deeds) -> None:
+    def __init__(self, venue: Venue, deeds: Deeds, faults: Faults) -> None:
         self._venue = venue
         self._other = deeds
+        self._cache = DataCache(venue, faults)
 
     def routes(self) -> Routes:
+        late = self._cache.before
         return [
-            web.get("/positions", self.positions_v1),
-            web.get("/trades", self.trades_v1),
-            web.get("/activity", self.activity_v1),
+            web.get("/positions", late(self.positions_v1, POSITIONS)),
+            web.get("/trades", late(self.trades_v1, TRADES)),
+            web.get("/activity", late(self.activity_v1, ACTIVITY)),
             web.get("/value", self.value_v1),
-            web.get("/v2/positions", self.positions_v2),
-            web.get("/v2/trades", self.trades_v2),
-            web.get("/v2/activity", self.activity_v2),
+            web.get("/v2/positions", late(self.positions_v2, POSITIONS)),
+            web.get("/v2/trades", late(self.trades_v2, TRADES)),
+            web.get("/v2/activity", late(self.activity_v2, ACTIVITY)),
             web.get("/v2/value", self.value_v2),
             web.get("/v2/prices-history", self.prices),
         ]

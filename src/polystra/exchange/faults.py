@@ -26,6 +26,7 @@ class Fault(StrEnum):
     BOOK_PLACEHOLDER = "book-placeholder"
     TOKENS_MISSING = "tokens-missing"
     CATALOGUE_STALE = "catalogue-stale"
+    DATA_LATE = "data-late"
     STREAM_CLOSED = "stream-closed"
     STREAM_FROZEN = "stream-frozen"
     STREAM_SLOW = "stream-slow"
@@ -54,6 +55,7 @@ HELP: Mapping[Fault, str] = {
     Fault.BOOK_PLACEHOLDER: "GET /book and POST /books show the lowest bid and the highest ask that a tick allows",
     Fault.TOKENS_MISSING: "the catalogue shows a market before its tokens; `where` is a slug",
     Fault.CATALOGUE_STALE: "the catalogue shows a market as it last did; `where` is a slug",
+    Fault.DATA_LATE: "the Data API repeats an answer: trades for 300 s, activity 15 s, positions 5 s",
     Fault.STREAM_CLOSED: "a stream is closed in place of its next frame, or of its next PONG",
     Fault.STREAM_FROZEN: "frames are swallowed while PONG goes on",
     Fault.STREAM_SLOW: "a frame and all behind it come later by `delay`",

@@ -138,7 +138,7 @@ def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
     services = (
         (_GAMMA, Gamma(venue, faults).routes()),
         (_RELAYER, relayer.routes()),
-        (_DATA, [*DataApi(venue, parts.memory.deeds).routes(), *Approvals(venue).routes()]),
+        (_DATA, [*DataApi(venue, parts.memory.deeds, faults).routes(), *Approvals(venue).routes()]),
         (_BINANCE, [*BinanceRest(venue, parts.spot).routes(), *binance.routes()]),
     )
     for prefix, routes in services:
