@@ -28,7 +28,7 @@ def check_money(truth: Truth) -> None:
     """Nothing appears, nothing is lost, nobody but street and venue is below zero, nothing is promised twice."""
     cash = sum(account.cash for account in truth.accounts)
     assert cash + sum(supply.collateral for supply in truth.supply) == truth.deposited
-    assert truth.account(VENUE).cash == truth.fees + truth.remainders
+    assert truth.account(VENUE).cash == truth.fees + truth.remainders - truth.paid
     for account in truth.accounts:
         if account.account not in (STREET, VENUE):
             assert 0 <= account.reserved <= account.settled <= account.cash

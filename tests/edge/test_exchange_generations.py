@@ -31,21 +31,9 @@ from polystra.exchange.deposit_wallets import Call
 from polystra.sim import messages as sim
 from polystra.sim.records import Account
 from tests.edge.exchange_cases import BOOK, CONDITION, LISTING, UP, Running, Trader, exchange, terms
+from tests.edge.relayer_cases import KEY, V2, V2_CONDITION, V2_UP, WALLET, batch, submit
 from tests.edge.signing_cases import official
-from tests.edge.test_exchange_relayer import (
-    KEY,
-    V2,
-    V2_CONDITION,
-    V2_UP,
-    WALLET,
-    batch,
-    client,
-    held,
-    passing,
-    state_of,
-    submit,
-    supply,
-)
+from tests.edge.test_exchange_relayer import client, held, passing, state_of, supply
 from tests.edge.test_exchange_sdks import SECRET, funded
 from tests.edge.venue_cases import Client
 

@@ -13,9 +13,10 @@ from polystra.edge.polymarket.contracts import COLLATERAL, CONDITIONAL_TOKENS, S
 from polystra.sim import messages as sim
 from polystra.sim.records import Account
 from tests.edge.exchange_cases import CONDITION, DOWN, UP, Running, exchange
+from tests.edge.relayer_cases import KEY, MOST, SECRET, V2, V2_CONDITION, WALLET
 from tests.edge.sdk_cases import Called, came
 from tests.edge.signing_cases import official
-from tests.edge.test_exchange_relayer import KEY, MOST, SECRET, V2, V2_CONDITION, WALLET, elsewhere, held, passing
+from tests.edge.test_exchange_relayer import elsewhere, held, passing
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import math
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -148,13 +149,23 @@ async def host(
 
 
 def _served(standing: Standing, port: int, tier: Tier) -> contextlib.AbstractAsyncContextManager[Endpoints]:
-    venue, clock, prices, spot = standing.venue, standing.clock, standing.prices, standing.spot
+    venue, clock = standing.venue, standing.clock
+    served = partial(
+        serve,
+        venue,
+        host=HOST,
+        port=port,
+        prices=standing.prices,
+        spot=standing.spot,
+        memory=standing.memory,
+        tier=tier,
+    )
     if isinstance(clock, SteppedClock):
         latency = Latency(standing.rules.delays, standing.rules.seed)
         steps = LockStep(venue, clock, latency=latency, world=standing.playback)
-        return serve(venue, host=HOST, port=port, prices=prices, spot=spot, tier=tier, lock_step=steps)
+        return served(lock_step=steps)
     speed = clock.speed if isinstance(clock, ScaledClock) else 1.0
-    return serve(venue, host=HOST, port=port, prices=prices, spot=spot, tier=tier, speed=speed)
+    return served(speed=speed)
 
 
 @contextlib.asynccontextmanager

@@ -23,7 +23,7 @@ from msgspec import Struct
 from polystra.app.exchange_clock import TimeMode
 from polystra.core.errors import PolystraError
 from polystra.core.units import Instant, Nanos
-from polystra.exchange.inputs import Asked, Input, Listed, MemberChanged, Played
+from polystra.exchange.inputs import Asked, Input
 from polystra.sim import messages as sim
 from polystra.sim.records import Truth
 
@@ -71,7 +71,7 @@ class Ended(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="
     truth: Truth
 
 
-Line: TypeAlias = Header | Asked | Listed | Played | MemberChanged | Did | Ended
+Line: TypeAlias = Header | Input | Did | Ended
 
 
 class ExchangeLog:

@@ -19,6 +19,7 @@ from polystra.edge.clock import ScaledClock, Time, WallClock, monotonic
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.edge.tapes.format import TapeFile
 from polystra.exchange.members import Members
+from polystra.exchange.memory import Memory
 from polystra.exchange.pace import SteppedClock
 from polystra.exchange.price_feeds import PriceBoard
 from polystra.exchange.spot import SpotMarket
@@ -48,6 +49,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     playback: Playback
     prices: PriceBoard
     spot: SpotMarket
+    memory: Memory
     rules: WorldRules
     log: ExchangeLog
     clock: Time | SteppedClock
@@ -79,7 +81,7 @@ def _stand(blue: Blueprint, log: ExchangeLog) -> Standing:
     venue = Venue(
         rules=rules.exchange, rng=Random(f"{blue.seed} exchange"), clock=clock, members=Members(str(blue.seed))
     )
-    prices = PriceBoard()
+    memory, prices = Memory(venue), PriceBoard()
     spot = SpotMarket(prices, seed=str(blue.seed))
     begins = _begins(blue, kept)
     playback = Playback(venue, blue.files, rules, begins=begins, speed=blue.speed, prices=prices, ahead=blue.ahead)
@@ -101,6 +103,7 @@ def _stand(blue: Blueprint, log: ExchangeLog) -> Standing:
         playback=playback,
         prices=prices,
         spot=spot,
+        memory=memory,
         rules=rules,
         log=log,
         clock=running,

@@ -35,7 +35,6 @@ class Accounts:
     def __init__(self, venue: Venue, gate: Gate) -> None:
         self._venue = venue
         self._gate = gate
-        self._hearts: dict[Account, sim.HeartbeatId] = {}
 
     def routes(self) -> Routes:
         return [
@@ -152,7 +151,7 @@ class Accounts:
     async def plain_beat(self, request: web.Request) -> web.Response:
         member = await self._gate.member(request)
         first = self._venue.members.accounts(member.owner)[0]
-        self._beat(member, self._hearts.get(first, sim.HeartbeatId("")))
+        self._beat(member, self._venue.current().heartbeat(first))
         return reply({"status": "ok"})
 
     def _beat(self, member: Member, sent: sim.HeartbeatId) -> sim.BeatAnswered:
@@ -160,12 +159,8 @@ class Accounts:
         first, *others = self._venue.members.accounts(member.owner)
         answer = self._venue.ask(sim.Beat(account=first, heartbeat=sent))
         assert isinstance(answer, sim.BeatAnswered)
-        self._hearts[first] = answer.heartbeat
         for account in others if answer.accepted else ():
-            beat = sim.Beat(account=account, heartbeat=self._hearts.get(account, sim.HeartbeatId("")))
-            also = self._venue.ask(beat)
-            assert isinstance(also, sim.BeatAnswered)
-            self._hearts[account] = also.heartbeat
+            self._venue.ask(sim.Beat(account=account, heartbeat=self._venue.current().heartbeat(account)))
         return answer
 
 

@@ -10,9 +10,11 @@ from msgspec import Struct
 
 from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, NO_ASK, NO_BID, Instant, Usd, show
+from polystra.edge.polymarket.contracts import COLLATERAL
 from polystra.exchange.frames import fee_schedule
 from polystra.exchange.groups import TAGS, series_form, series_of
 from polystra.exchange.listings import Listing
+from polystra.exchange.reward_terms import spread_form, whole_reward
 from polystra.exchange.wire import Json, Top, base_fee, encode, number, outcome_word
 
 MARKETS_IN_ID = 4
@@ -21,13 +23,12 @@ MARKETS_IN_ID = 4
 STRANGE = "v9"
 
 _SECOND = 1_000_000_000
-_CENT = 10_000
 
 
 class Entry(Struct, frozen=True, gc=False, kw_only=True):
     """What the catalogue knows of a market now. `top` is Up's, and may be minutes old. A `bare` market is there before
-    its tokens are; a `strange` one names a version of contracts that there is not. Of one that is not `hydrated` the CLOB
-    knows nothing yet, and it has no tokens either."""
+    its tokens are; a `strange` one names contracts that there are not. Of one that is not `hydrated` the CLOB knows
+    nothing yet, and it has no tokens either."""
 
     listing: Listing
     top: Top
@@ -105,10 +106,11 @@ def _market(entry: Entry) -> Json:
         "acceptingOrdersTimestamp": moment(max(listing.listed_at, facts.accepts_from)),
         "negRisk": listing.neg_risk,
         "eventStartTime": moment(facts.start),
-        "rewardsMinSize": number(facts.reward_min),
-        "rewardsMaxSpread": facts.reward_spread / _CENT,
         "feesEnabled": bool(facts.fee_rate),
         "version": STRANGE if entry.strange else "v1" if old else "v2",
+        "rewardsMinSize": number(facts.reward_min),
+        "rewardsMaxSpread": spread_form(listing),
+        "clobRewards": _rewards(listing),
     }
     if not entry.hydrated:
         del form["acceptingOrdersTimestamp"]
@@ -123,6 +125,24 @@ def _market(entry: Entry) -> Json:
     if entry.closed:
         form |= {"umaResolutionStatus": "resolved", "closedTime": _closed_time(entry.closed_at or facts.end)}
     return form
+
+
+def _rewards(listing: Listing) -> list[Json]:
+    """The programme of a market that rewards its makers; it stays when the market is closed."""
+    facts = listing.facts
+    if not facts.reward_rate:
+        return []
+    return [
+        {
+            "id": str(listing.number),
+            "conditionId": facts.id,
+            "assetAddress": COLLATERAL,
+            "rewardsAmount": number(whole_reward(listing)),
+            "rewardsDailyRate": number(facts.reward_rate),
+            "startDate": moment(listing.listed_at)[:10],
+            "endDate": moment(facts.end)[:10],
+        }
+    ]
 
 
 def _prices(entry: Entry) -> tuple[int, int]:

@@ -30,6 +30,7 @@ class Fault(StrEnum):
     CATALOGUE_STALE = "catalogue-stale"
     GENERATION_UNKNOWN = "generation-unknown"
     HYDRATED_LATE = "hydrated-late"
+    DATA_LATE = "data-late"
     STREAM_CLOSED = "stream-closed"
     STREAM_FROZEN = "stream-frozen"
     STREAM_SLOW = "stream-slow"
@@ -84,6 +85,7 @@ HELP: Mapping[Fault, str] = {
     Fault.CATALOGUE_STALE: "the catalogue shows a market as it last did; `where` is a slug",
     Fault.GENERATION_UNKNOWN: "the catalogue shows a market of contracts that nobody knows; `where` is a slug",
     Fault.HYDRATED_LATE: "the CLOB does not know a market yet that the catalogue shows; `where` is a slug",
+    Fault.DATA_LATE: "the Data API repeats an answer: trades for 300 s, activity 15 s, positions 5 s",
     Fault.STREAM_CLOSED: "a stream is closed in place of its next frame, or of its next PONG",
     Fault.STREAM_FROZEN: "frames are swallowed while PONG goes on",
     Fault.STREAM_SLOW: "a frame and all behind it come later by `delay`",
@@ -122,6 +124,9 @@ ROWS: Mapping[Fault, tuple[int, ...]] = {
     Fault.BOOK_PLACEHOLDER: (6,),
     Fault.TOKENS_MISSING: (30,),
     Fault.CATALOGUE_STALE: (19, 30),
+    Fault.GENERATION_UNKNOWN: (23,),
+    Fault.HYDRATED_LATE: (30,),
+    Fault.DATA_LATE: (22,),
     Fault.STREAM_CLOSED: (3,),
     Fault.STREAM_FROZEN: (1,),
     Fault.STREAM_SLOW: (3, 22),
@@ -162,7 +167,16 @@ FRAMED = frozenset(
 """Those that strike a frame, so that its text can say which."""
 
 _PONGS = (Fault.PONG_LOST, Fault.PONG_LATE)
-_BOOKS = (Fault.BEST_WRONG, Fault.BOOK_CROSSED, Fault.BOOK_PLACEHOLDER, Fault.TOKENS_MISSING, Fault.CATALOGUE_STALE, Fault.GENERATION_UNKNOWN, Fault.HYDRATED_LATE)
+_BOOKS = (
+    Fault.BEST_WRONG,
+    Fault.BOOK_CROSSED,
+    Fault.BOOK_PLACEHOLDER,
+    Fault.TOKENS_MISSING,
+    Fault.CATALOGUE_STALE,
+    Fault.GENERATION_UNKNOWN,
+    Fault.HYDRATED_LATE,
+    Fault.DATA_LATE,
+)
 _ENTRY = (Fault.ORDER_DELAYED, Fault.BOOK_THINNED, Fault.BOOK_EMPTIED)
 
 

@@ -14,14 +14,13 @@ from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.listings import Listing
 from polystra.exchange.pages import requested_page
 from polystra.exchange.replies import Refused, Routes, reply
+from polystra.exchange.reward_terms import spread_form
 from polystra.exchange.venue import Venue
 from polystra.exchange.wire import Json, base_fee, number, outcome_word, seconds_of, top_of
 from polystra.sim.records import STREET
 
 ROWS = 1_000
 """Of a page."""
-
-_CENT = 10_000
 
 
 class MarketPages:
@@ -180,11 +179,6 @@ def tokens_form(venue: Venue, listing: Listing) -> list[Json]:
         }
         for outcome in Outcome
     ]
-
-
-def spread_form(listing: Listing) -> float | int:
-    """The widest rewarded distance from the middle, in cents."""
-    return listing.facts.reward_spread / _CENT
 
 
 def _rewards(venue: Venue, listing: Listing) -> Json:

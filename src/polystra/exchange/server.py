@@ -22,6 +22,7 @@ from polystra.exchange.lock_step import LockStep
 from polystra.exchange.market_pages import MarketPages
 from polystra.exchange.market_statistics import MarketStatistics
 from polystra.exchange.markets import Markets
+from polystra.exchange.memory import Memory
 from polystra.exchange.notifications import Notifications
 from polystra.exchange.orders import Orders
 from polystra.exchange.pace import SteppedClock, SteppedPace, WallPace
@@ -76,14 +77,16 @@ async def serve(  # noqa: PLR0913 - options, each with a default
     prices: PriceBoard | None = None,
     spot: SpotMarket | None = None,
     tier: Tier = Tier.STANDARD,
+    memory: Memory | None = None,
 ) -> AsyncIterator[Endpoints]:
     """Serves until the block ends; port 0 takes a free one. With `stepped`, which must be the venue's clock, time moves
     only by `/control/time`, with `lock_step` only with its trader; without either the venue wakes by the wall, and its
     clock runs `speed` times as fast. The price feeds tell what `prices` is told, Binance what `spot` makes of it.
-    Signers are held to the limits of `tier`."""
+    Signers are held to the limits of `tier`. `memory` is there where the venue has had inputs before."""
     board = prices or PriceBoard()
     pace = lock_step or (SteppedPace(venue, stepped) if stepped is not None else WallPace(venue, speed))
-    parts = _Parts(faults or Faults(), board, spot or SpotMarket(board), Limits(venue.now, tier))
+    spot, limits = spot or SpotMarket(board), Limits(venue.now, tier)
+    parts = _Parts(faults or Faults(), board, spot, limits, memory or Memory(venue))
     runner = web.AppRunner(
         _application(venue, pace, parts),
         access_log=None,
@@ -105,6 +108,7 @@ class _Parts(Struct, frozen=True):
     prices: PriceBoard
     spot: SpotMarket
     limits: Limits
+    memory: Memory
 
 
 def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
@@ -132,9 +136,9 @@ def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
         Orders(venue, gate, faults=faults, limits=limits),
         Accounts(venue, gate),
         Rewards(venue, gate),
-        Notifications(venue, gate),
+        Notifications(venue, gate, parts.memory.notices),
     )
-    data = (DataApi(venue), Approvals(venue), MarketStatistics(venue), Standings(venue))
+    data = (DataApi(venue, parts.memory.deeds, faults), Approvals(venue), MarketStatistics(venue), Standings(venue))
     for area in (*public, *members, *streams):
         clob.add_routes(area.routes())
     control = web.Application(middlewares=[local_only])

@@ -21,7 +21,7 @@ from polystra.core.ids import MarketId, TokenId, VenueOrderId
 from polystra.core.terms import Outcome, Side
 from polystra.core.units import Instant, Nanos, Usd
 from polystra.edge.clock import Clock
-from polystra.exchange.inputs import Asked, Listed, MemberChanged, NoRecord, Played, Record
+from polystra.exchange.inputs import Asked, Listed, MemberChanged, NoRecord, NoticesDropped, Played, Record
 from polystra.exchange.listings import InvalidListing, Listing
 from polystra.exchange.members import Member, MemberChange, Members
 from polystra.sim import messages as sim
@@ -29,8 +29,9 @@ from polystra.sim.exchange import Exchange
 from polystra.sim.records import Account, Book
 from polystra.sim.rules import Rules
 
-News: TypeAlias = sim.Output | Listing
-"""What a stream may tell: an output of the exchange, or a market that was listed."""
+News: TypeAlias = sim.Output | Listing | Asked | NoticesDropped
+"""What a listener hears: an output of the exchange, a market that was listed, or an input about which the exchange says
+nothing itself: a deposit as it was asked for, and notifications that were dropped."""
 
 Listener: TypeAlias = Callable[[Sequence[News]], None]
 OrderFate: TypeAlias = sim.OrderAccepted | sim.OrderRejected
@@ -86,14 +87,20 @@ class Venue:
         """Take the time from this clock from now on; if it is behind, time stands still until it has caught up."""
         self._clock = clock
 
-    def redo(self, one: Asked | Listed | MemberChanged) -> None:
+    def redo(self, one: Asked | Listed | MemberChanged | NoticesDropped) -> None:
         """An input that was taken before; the clock shows its moment. One that was refused then is refused again."""
         if isinstance(one, MemberChanged):
             self.members.redo(one.member)
             return
         self.advance()
         with contextlib.suppress(ValueError):
-            self._ask(one) if isinstance(one, Asked) else self._list(one)
+            match one:
+                case Asked():
+                    self._ask(one)
+                case Listed():
+                    self._list(one)
+                case NoticesDropped():
+                    self._say((one,))
 
     def _member_changes(self, change: MemberChange) -> None:
         self._record.took(MemberChanged(at=self.now(), member=change))
@@ -149,6 +156,12 @@ class Venue:
         """The answer that comes at once: to everything but an order in its hold, and news of the market."""
         return self._take(Asked(at=self.advance(), asked=request))
 
+    def drop_notices(self, accounts: Sequence[Account], numbers: Sequence[str]) -> None:
+        """What these accounts were notified of is forgotten: of these numbers, or all of it when none is given."""
+        dropped = NoticesDropped(at=self.advance(), accounts=tuple(accounts), numbers=tuple(numbers))
+        self._record.took(dropped)
+        self._say((dropped,))
+
     async def place(self, order: sim.Submit, member: Member, builder: str = "") -> OrderFate:
         """Waits out the taker hold."""
         answer = self._take(Asked(at=self.advance(), asked=order, key=member.api_key, builder=builder))
@@ -170,6 +183,8 @@ class Venue:
         outputs = self._do(request, asked.at)
         if isinstance(request, sim.SetRestriction):
             self.restrictions[request.account] = request.restriction
+        if isinstance(request, sim.Deposit):
+            self._say((asked,))
         return _answer(outputs)
 
     def _submit(self, order: sim.Submit, asked: Asked) -> sim.Answer | None:
@@ -255,8 +270,7 @@ class Venue:
         self.listings[facts.id] = listing
         self.tokens[facts.up_token] = (listing, Outcome.UP)
         self.tokens[facts.down_token] = (listing, Outcome.DOWN)
-        for listener in self.listeners:
-            listener((listing,))
+        self._say((listing,))
         self._do(sim.Publish(market=facts.id), listed.at)
 
     def _tell(self, outputs: Sequence[sim.Output]) -> None:
@@ -276,8 +290,11 @@ class Venue:
                 case _:
                     pass
         if outputs:
-            for listener in self.listeners:
-                listener(outputs)
+            self._say(outputs)
+
+    def _say(self, news: Sequence[News]) -> None:
+        for listener in self.listeners:
+            listener(news)
 
 
 def _answer(outputs: Sequence[sim.Output]) -> sim.Answer | None:

@@ -5,7 +5,7 @@ from functools import partial
 from polystra.core.ids import VenueOrderId
 from polystra.core.terms import Side, TimeInForce
 from polystra.core.units import MICRO, Instant, Nanos, Shares, Usd
-from polystra.sim import fills, heartbeat, life, mishaps, rules, scarcity
+from polystra.sim import fills, heartbeat, life, mishaps, payouts, rules, scarcity
 from polystra.sim.floor import Floor
 from polystra.sim.markets import Market, MarketState
 from polystra.sim.matching import Plan, plan
@@ -218,6 +218,7 @@ def _settle_down(floor: Floor, order: Order, met: Plan) -> None:
     else:
         life.rest(floor, order)
         heartbeat.guard(floor, order.account)
+        payouts.expect(floor)
 
 
 def _status(floor: Floor, order: Order, met: Plan) -> OrderAnswer:

@@ -49,6 +49,8 @@ class Floor:
         self.lapsed: dict[Account, None] = {}
         self.fees = Usd(0)
         self.remainders = Usd(0)
+        self.paid = Usd(0)
+        self.payday: Instant | None = None
         self.history = MinuteHistory()
         self._alarms: list[tuple[Instant, int, Act]] = []
         self._alarms_set = 0
