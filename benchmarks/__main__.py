@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import demo_window, engine_events, hot_path, imports, intent_commit, journal, loopback, signing
+from benchmarks import demo_window, engine_events, feed, hot_path, imports, intent_commit, journal, loopback, signing
 from benchmarks.harness import Benchmark, Effort, NotMeasured, measure
 from benchmarks.results import (
     FoundRatio,
@@ -37,6 +37,7 @@ BENCHMARKS = (
     signing.BENCHMARK,
     hot_path.BENCHMARK,
     loopback.BENCHMARK,
+    feed.BENCHMARK,
 )
 QUICK = Effort(rounds=2, warm_up=0, part=0.05)
 

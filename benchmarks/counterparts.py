@@ -52,23 +52,31 @@ def echo(takes: int, gives: int) -> Iterator[int]:
 @contextmanager
 def _child(module: str, *arguments: str) -> Iterator[str]:
     """A process while it runs, and the first line it said."""
+    with child(module, *arguments) as (_, said):
+        yield said
+
+
+@contextmanager
+def child(module: str, *arguments: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """A process while it runs, with pipes to and from it, and the first line it said."""
     environment: Mapping[str, str] = {
         name: value for name, value in os.environ.items() if not name.startswith("POLYSTRA__")
     }
     with subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         env=environment,
-    ) as child:
+    ) as process:
         try:
-            assert child.stdout is not None
-            if not select.select([child.stdout], [], [], _PATIENCE)[0]:
+            assert process.stdout is not None
+            if not select.select([process.stdout], [], [], _PATIENCE)[0]:
                 raise NotMeasured(f"{module} said nothing within {_PATIENCE:g} s: run it by hand to see why")
-            yield child.stdout.readline()
+            yield process, process.stdout.readline()
         finally:
-            child.terminate()
+            process.terminate()
 
 
 def _lift_limits(control: str) -> None:

@@ -44,13 +44,15 @@ class Side(Struct, frozen=True):
     """One of the things compared; one run of its work does `count` units of the benchmark.
 
     Work that times its units itself appends the seconds of each to `laps`, and only those count; this is for units that
-    need something done between them, and for those whose slowest matter.
+    need something done between them, and for those whose slowest matter. `note` says what else was found, once all is
+    measured.
     """
 
     what: str
     count: int
     ready: Ready
     laps: list[float] | None = None
+    note: Callable[[], str] = str
 
 
 class Ratio(Struct, frozen=True):

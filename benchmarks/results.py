@@ -58,6 +58,7 @@ class FoundSide(Struct, frozen=True, kw_only=True):
     seconds: Spread
     per_second: float
     laps: FoundLaps | None = None
+    note: str = ""
 
 
 class Results(Struct, frozen=True, kw_only=True):
@@ -130,6 +131,7 @@ def found_sides(benchmark: Benchmark, sides: Mapping[str, Side], timings: Timing
             seconds=Spread(_short(each.median), _short(each.low), _short(each.high)),
             per_second=_short(side.count / each.median),
             laps=_laps(side.laps),
+            note=side.note(),
         )
     return found
 
@@ -164,7 +166,8 @@ def side_table(sides: Mapping[str, FoundSide], benchmark: Benchmark) -> list[str
         if lapped:
             cells += [f"{one.laps.median:,.0f} µs", f"{one.laps.p99:,.0f} µs"] if one.laps else ["", ""]
         rows.append(f"| {' | '.join(cells)} |")
-    return rows
+    notes = [f"{one.what}: {one.note}." for one in sides.values() if one.note]
+    return [*rows, *(["", *notes] if notes else [])]
 
 
 def markdown(results: Results, benchmarks: Sequence[Benchmark]) -> str:
@@ -195,7 +198,7 @@ Written by `make bench`, in under three minutes; `python -m benchmarks --only NA
 part of each, and neither touches this file. The same numbers are in `{JSON}`.
 
 A **ratio** is the time of one thing over the time of another that was timed in turn with it, in the same process:
-2 means twice as long, and lower is better. Its name never changes its meaning, so ratios can be compared between
-versions. Beside the median stands the middle half of the {Effort().rounds} rounds. Seconds and rates are those of one
-run on one machine and move by a factor of two: read them as a size, not as a result.
+2 means twice as long, and lower is better, unless it says otherwise. Its name never changes its meaning, so ratios can
+be compared between versions. Beside the median stands the middle half of the {Effort().rounds} rounds. Seconds
+and rates are those of one run on one machine and move by a factor of two: read them as a size, not as a result.
 """

@@ -43,6 +43,7 @@ OTHER: dict[str, str] = {
     "simulation.stream_latency_ms": "[5, 6]",
     "simulation.taker_hold_ms": "8",
     "simulation.resolve_after_seconds": "9",
+    "simulation.pays_makers": "true",
 }
 """By name, as it is written in a file."""
 

@@ -79,6 +79,7 @@ LINES: Mapping[str, tuple[str, str]] = {
     "simulation.stream_latency_ms": ("ms", "How late the market and user streams are."),
     "simulation.taker_hold_ms": ("ms", "How long the venue holds an order that would take before it is matched."),
     "simulation.resolve_after_seconds": ("s", "When an ended window closes and pays."),
+    "simulation.pays_makers": ("", "Makers are paid each midnight UTC, which Polystra's own books do not expect."),
 }
 
 HEAD = """\

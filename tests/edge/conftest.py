@@ -36,3 +36,19 @@ def trader(running: Running) -> Trader:
 def ours() -> Iterator[Client]:
     with client() as ours:
         yield ours
+
+
+@pytest.fixture
+def still() -> Iterator[Running]:
+    """An exchange whose time stands still until it is moved."""
+    with exchange(stepped=True) as running:
+        yield running
+
+
+@pytest.fixture
+def member(still: Running) -> Trader:
+    """With 950 of cash and 50 of each share."""
+    member = Trader(still)
+    still.fund(member.account)
+    still.shares(member.account, "50")
+    return member

@@ -1,5 +1,6 @@
 """A market that rewards its makers, and what the tests of the official clients' whole surface share."""
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,16 @@ class Called:
     def __getattr__(self, name: str) -> Any:
         self.names.add(name)
         return getattr(self.client, name)
+
+
+async def came(answer: Any) -> Any:
+    """What a call brought, of the asynchronous client as of the other one, with all pages of a list."""
+    if inspect.isawaitable(answer):
+        answer = await answer
+    if not hasattr(answer, "iter_items"):
+        return answer
+    items = answer.iter_items()
+    return [item async for item in items] if hasattr(items, "__aiter__") else list(items)
 
 
 def public(client: type) -> set[str]:

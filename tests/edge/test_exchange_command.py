@@ -74,6 +74,50 @@ def test_the_snippet_of_polymarket_client_places_and_cancels_an_order(command: C
     assert orders(here) == []
 
 
+def test_the_settings_of_somebody_elses_bot_are_those_of_the_exchange(command: Command, tmp_path: Path) -> None:
+    here = command.line()
+    account = here["accounts"][0]
+    said = dict(line.split("=", 1) for line in snippet(PYTHON[2], tmp_path).splitlines())
+    assert (said["CLOB_API_URL"], said["RPC_URL"], said["CHAIN_ID"]) == (here["clob"], here["rpc"], "137")
+    assert (said["PRIVATE_KEY"], said["FUNDER"]) == (account["private_key"], account["wallet"])
+
+
+def test_an_account_is_opened_for_the_key_of_somebody_elses_bot(command: Command) -> None:
+    here = command.line()
+    (opening,) = [text for text in SHELL if "/control/accounts" in text]
+    subprocess.run(
+        ["bash", "-ec", f"CLOB={here['clob']}\n{opening}"], capture_output=True, text=True, timeout=60, check=True
+    )
+    held = {account["account"]: account["cash"] for account in ask(here["control"] + "/truth")["accounts"]}
+    assert held["0x" + "11" * 20] == 1_000_000_000
+
+
+def test_the_snippet_of_raw_http_makes_a_key_and_asks_with_it(command: Command, tmp_path: Path) -> None:
+    official("eth_account")
+    command.line()
+    assert snippet(PYTHON[3], tmp_path) == "0 {'canceled': [], 'not_canceled': {}}\n"
+
+
+def test_behind_the_wrong_proxy_a_client_trades_and_nothing_leaves(command: Command, tmp_path: Path) -> None:
+    official("py_clob_client_v2")
+    command.line()
+    (proxies,) = [text for text in SHELL if "NO_PROXY" in text]
+    outside = 'from urllib.request import urlopen\nurlopen("https://clob.polymarket.com/time")'
+    trades, leaves = (
+        subprocess.run(
+            ["bash", "-c", f'{proxies}\nexec "$0" -c "$1"', sys.executable, text],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        for text in (PYTHON[0], outside)
+    )
+    assert trades.stdout.startswith("live 0x"), trades.stderr
+    assert "Connection refused" in leaves.stderr
+
+
 def test_an_order_that_was_placed_is_in_the_truth_and_its_cash_stays_with_its_account(
     command: Command, tmp_path: Path
 ) -> None:

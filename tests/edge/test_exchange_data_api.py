@@ -96,12 +96,13 @@ def test_a_bought_position_has_its_cost_without_the_fee(running: Running, trader
         "title": LISTING.question,
         "slug": LISTING.slug,
         "icon": "",
+        "eventId": str(LISTING.number // 4),
         "eventSlug": LISTING.slug,
         "outcome": "Up",
         "outcomeIndex": 0,
         "oppositeOutcome": "Down",
         "oppositeAsset": DOWN,
-        "endDate": "2026-11-23T11:25:00Z",
+        "endDate": "2026-11-23",
         "negativeRisk": False,
     }
     assert read(running, "/value", user=trader.account) == [{"user": trader.account, "value": 5}]
@@ -210,7 +211,18 @@ def test_a_failed_trade_was_never_there() -> None:
         running.fund(trader.account)
         take(trader, terms(at="0.51"))
         assert held(running, trader.account, sizeThreshold=0) == []
-        assert read(running, "/v2/activity", user=trader.account)["data"] == []
+        assert [row["type"] for row in read(running, "/v2/activity", user=trader.account)["data"]] == ["DEPOSIT"]
+
+
+def test_deposits_are_told_in_the_second_version_alone(running: Running, trader: Trader) -> None:
+    running.fund(trader.account, "0")
+    running.fund(trader.account, "25.5")
+    last, first = read(running, "/v2/activity", user=trader.account)["data"]
+    assert (last["type"], last["usdc_size"], first["usdc_size"]) == ("DEPOSIT", 25.5, 1_000)
+    assert (last["condition_id"], last["token_id"], last["title"], last["side"]) == ("", "", "", "")
+    assert last["transaction_hash"] != first["transaction_hash"]
+    assert read(running, "/activity", user=trader.account) == []
+    assert read(running, "/v2/activity", user=trader.account, condition=CONDITION)["data"] == []
 
 
 def test_an_account_that_nobody_knows_has_nothing(running: Running) -> None:
@@ -350,8 +362,12 @@ def test_polymarket_client_reads_an_account(running: Running) -> None:
             assert (await client.get_portfolio_value(user=wallet)).value == 40
             (trade,) = await listed(client.list_trades(user=buyer.account))
             assert (trade.side, trade.size, trade.price, trade.asset_id) == ("BUY", 10, Decimal("0.51"), UP)
-            assert [row.type for row in await listed(client.list_activity(user=wallet))] == ["MERGE", "SPLIT"]
-            (bought,) = await listed(client.list_activity(user=buyer.account, page_size=1))
+            assert [row.type for row in await listed(client.list_activity(user=wallet))] == [
+                "MERGE",
+                "SPLIT",
+                "DEPOSIT",
+            ]
+            bought, _ = await listed(client.list_activity(user=buyer.account, page_size=1))
             assert (bought.type, bought.amount, bought.shares) == ("TRADE", Decimal("5.1"), 10)
             assert len(await listed(client.list_positions(user=wallet, page_size=1))) == 2
             assert await listed(client.list_positions(user=wallet, status="CLOSED")) == []

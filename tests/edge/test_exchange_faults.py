@@ -1,7 +1,6 @@
 """Every fault switch: what a client sees of it, and that it was counted (`FAULTS.md`, groups A to C)."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,17 +10,10 @@ from polystra.core.units import price, seconds, shares
 from polystra.exchange.faults import HELP, Fault
 from polystra.sim import messages as sim
 from tests.edge.answer_cases import hits, posted, refused, signed, switch_on
-from tests.edge.exchange_cases import CONDITION, LISTING, START, UP, Running, Stream, Trader, exchange, terms
+from tests.edge.exchange_cases import CONDITION, LISTING, START, UP, Running, Stream, Trader, terms
 from tests.edge.lock_step_cases import ANSWER, MS, SUBMIT, funded, market, stepped
 
 SLUG = LISTING.slug
-
-
-@pytest.fixture
-def still() -> Iterator[Running]:
-    """An exchange whose time stands still until it is moved."""
-    with exchange(stepped=True) as running:
-        yield running
 
 
 def bid(size: str, at: str = "0.40") -> sim.ChangeLevels:
@@ -55,7 +47,13 @@ def test_every_fault_has_a_counter_and_a_line_of_help(running: Running) -> None:
         {"fault": "error-before", "http": 200},
         {"fault": "error-before", "http": 600},
         {"fault": "trade-failed", "where": "POST /order"},
-        {"fault": "trade-failed", "delay": 1},
+        {"fault": "balance-stale", "delay": 1},
+        {"fault": "reset", "chance": 0},
+        {"fault": "reset", "chance": 1_001},
+        {"fault": "reset", "skip": -1},
+        {"fault": "reset", "only": "POST"},
+        {"fault": "trade-failed", "chance": 1_001},
+        {"fault": "trade-failed", "times": 0},
     ],
 )
 def test_a_switch_that_means_nothing_is_refused(running: Running, body: dict[str, object]) -> None:

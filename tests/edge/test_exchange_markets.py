@@ -135,6 +135,7 @@ def test_how_a_market_is_traded(running: Running) -> None:
         "r": {"mi": 50, "ma": 4.5, "moas": 30},
         "ao": True,
         "itode": True,
+        "aot": "1970-01-01T00:00:00Z",
         "v": "v1",
         "fd": {"r": 0.07, "e": 1, "to": True},
     }

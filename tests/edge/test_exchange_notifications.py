@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from polystra.core.terms import Side, TimeInForce
 from polystra.core.units import Usd, usd
 from polystra.edge.polymarket.wallet import SignatureType
-from polystra.exchange import notifications
+from polystra.exchange import notices
 from polystra.sim import messages as sim
 from tests.edge.exchange_cases import CONDITION, DOWN, LISTING, QUICK, UP, Running, Trader, exchange, terms
 
@@ -112,7 +112,7 @@ def test_they_are_told_by_wallet(trader: Trader) -> None:
 
 
 def test_the_oldest_go_when_there_are_too_many(trader: Trader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifications, "MOST", 2)
+    monkeypatch.setattr(notices, "MOST", 2)
     for _ in range(3):
         trader.place(terms())
         trader.call("DELETE", "/cancel-all")

@@ -10,6 +10,8 @@ from tests.edge.sdk_cases import CODE, DAY, PAID, PAID_UP, Called, Stage, public
 from tests.edge.signing_cases import official
 from tests.edge.test_exchange_sdks import SECRET
 
+PROVES = "the client itself is asked what it could not read"
+
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
@@ -166,11 +168,13 @@ CALLS: dict[str, Callable[[Any, Stage], Any]] = {
 }
 
 
+@pytest.mark.spec("X26.A1", pure=PROVES)
 def test_every_method_of_py_clob_client_is_called() -> None:
     known = public(official("py_clob_client_v2").ClobClient)
     assert known == CALLS.keys()
 
 
+@pytest.mark.spec("X26.A1", pure=PROVES)
 @pytest.mark.parametrize("name", CALLS)
 def test_py_clob_client(stage: Stage, name: str) -> None:
     clob = official("py_clob_client_v2")

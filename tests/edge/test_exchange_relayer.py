@@ -3,68 +3,59 @@
 import asyncio
 import contextlib
 import dataclasses
-import json
 from collections.abc import AsyncIterator, Iterator
 from random import Random
 from typing import Any
 
 import msgspec
 import pytest
-from msgspec.structs import replace
 
-from polystra.core.ids import MarketId, TokenId, VenueOrderId
-from polystra.core.terms import Side, TradeStage
+from polystra.core.ids import MarketId, VenueOrderId
+from polystra.core.terms import Side
 from polystra.core.units import Usd, seconds, shares, usd
-from polystra.edge.polymarket.addresses import Address
 from polystra.edge.polymarket.contracts import (
     COLLATERAL,
     COLLATERAL_ADAPTER,
     CONDITIONAL_TOKENS,
     DEPOSIT_WALLET_FACTORY,
-    POSITION_MANAGER,
     STANDARD,
 )
 from polystra.edge.polymarket.eip712 import word
 from polystra.edge.polymarket.keys import SigningKey
 from polystra.exchange.chain_calls import selector
-from polystra.exchange.deposit_wallets import Call, batch_digest, deposit_wallet_of
+from polystra.exchange.deposit_wallets import Call, deposit_wallet_of
 from polystra.exchange.inputs import Asked, Input, Listed, MemberChanged, NoRecord
 from polystra.exchange.members import Members
 from polystra.exchange.pace import SteppedClock
 from polystra.exchange.venue import Venue
-from polystra.exchange.wire import transaction_of
 from polystra.sim import messages as sim
 from polystra.sim.records import Account
 from tests.edge.exchange_cases import (
     BOOK,
     CONDITION,
     DOWN,
-    HOLD,
     LISTING,
-    NEW_LISTING,
     QUICK,
     START,
     UP,
     Running,
     exchange,
 )
+from tests.edge.relayer_cases import (
+    KEY,
+    MOST,
+    SECRET,
+    V2,
+    V2_CONDITION,
+    V2_DOWN,
+    V2_UP,
+    WALLET,
+    batch,
+    submit,
+    with_wallet,
+)
 from tests.edge.signing_cases import official
 from tests.edge.test_exchange_sdks import environment
-
-SECRET = Random(41).randrange(1, 2**255).to_bytes(32, "big")
-KEY = SigningKey(SECRET)
-WALLET = deposit_wallet_of(KEY.address)
-MOST = 2**256 - 1
-
-V2_UP = TokenId(str((1 << 248) | (0xABC123 << 104)))
-V2_DOWN = TokenId(str(int(V2_UP) | 1))
-V2_CONDITION = MarketId(f"0x{int(V2_UP):064x}")
-V2 = replace(
-    NEW_LISTING,
-    facts=replace(NEW_LISTING.facts, id=V2_CONDITION, up_token=V2_UP, down_token=V2_DOWN),
-    slug="sol-updown-15m-1795432200",
-)
-"""A Protocol-V2 market whose condition and tokens fit each other, as they do on the chain."""
 
 
 @pytest.fixture
@@ -114,18 +105,6 @@ def held(running: Running, account: str) -> tuple[int, dict[str, int]]:
 def supply(running: Running, market: str) -> tuple[int, int, int]:
     found = next(one for one in running.control("GET", "/truth")["supply"] if one["market"] == market)
     return found["up"], found["down"], found["collateral"]
-
-
-def rpc(running: Running, method: str, *params: object) -> Any:
-    body = json.dumps({"jsonrpc": "2.0", "id": 7, "method": method, "params": params}).encode()
-    status, answer = running.call("POST", running.urls.rpc, body=body)
-    assert (status, answer["id"], answer["jsonrpc"]) == (200, 7, "2.0")
-    return answer
-
-
-def call(running: Running, contract: str, signature: str, *words: int) -> Any:
-    data = selector(signature) + b"".join(word(one) for one in words)
-    return rpc(running, "eth_call", {"to": contract, "data": f"0x{data.hex()}"}, "latest")
 
 
 # --- the official client ----------------------------------------------------------------------------------------------
@@ -228,27 +207,6 @@ def pairs(signature: str, amount: int) -> Call:
     return Call(COLLATERAL_ADAPTER, 0, selector(signature) + b"".join(word(one) for one in words))
 
 
-def batch(*calls: Call, nonce: int = 0, deadline: int = START // 10**9 + 600, key: SigningKey = KEY) -> dict[str, Any]:
-    signed = key.sign(batch_digest(WALLET, calls, nonce=nonce, deadline=deadline))
-    return {
-        "type": "WALLET",
-        "from": KEY.address,
-        "to": DEPOSIT_WALLET_FACTORY,
-        "nonce": str(nonce),
-        "signature": f"0x{signed.hex()}",
-        "depositWalletParams": {
-            "depositWallet": WALLET,
-            "deadline": str(deadline),
-            "calls": [{"target": one.target, "value": "0", "data": f"0x{one.data.hex()}"} for one in calls],
-        },
-    }
-
-
-def submit(running: Running, body: dict[str, Any], key: str = "any") -> tuple[int, Any]:
-    headers = {"RELAYER_API_KEY": key} if key else {}
-    return running.call("POST", f"{running.urls.relayer}/submit", headers=headers, body=json.dumps(body).encode())
-
-
 def state_of(running: Running, transaction: str) -> Any:
     status, body = running.call("GET", f"{running.urls.relayer}/v1/account/transactions/{transaction}")
     assert status == 200, body
@@ -257,11 +215,7 @@ def state_of(running: Running, transaction: str) -> Any:
 
 @pytest.fixture
 def wallet(running: Running) -> Running:
-    """With a wallet that has 100 USD."""
-    create = {"type": "WALLET-CREATE", "from": KEY.address, "to": DEPOSIT_WALLET_FACTORY}
-    assert submit(running, create)[0] == 200
-    running.fund(WALLET, "100")
-    return running
+    return with_wallet(running)
 
 
 def test_the_states_of_a_batch_are_told_by_the_venues_clock(wallet: Running) -> None:
@@ -370,83 +324,3 @@ def test_an_exchange_made_again_knows_wallets_nonces_and_approvals() -> None:
     assert again.members.nonce(KEY.address) == 1
     assert again.members.allowance(Account(WALLET), COLLATERAL, spender) == MOST
     assert again.members.allowance(Account(WALLET), CONDITIONAL_TOKENS, spender) == 0
-
-
-# --- the node ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_node_knows_chain_blocks_and_balances(wallet: Running) -> None:
-    wallet.feed(sim.Split(account=Account(WALLET), market=CONDITION, shares=shares("7")))
-    owner, now = int(WALLET, 16), START // 10**9
-    assert rpc(wallet, "eth_chainId")["result"] == "0x89"
-    assert int(rpc(wallet, "eth_blockNumber")["result"], 16) == now // 2
-    assert int(rpc(wallet, "eth_getBlockByNumber", "latest", False)["result"]["timestamp"], 16) == now
-    assert rpc(wallet, "eth_getBlockByNumber", hex(now), False)["result"] is None
-    assert int(call(wallet, COLLATERAL, "balanceOf(address)", owner)["result"], 16) == 93_000_000
-    for contract, amount in ((CONDITIONAL_TOKENS, 7_000_000), (POSITION_MANAGER, 0)):
-        assert int(call(wallet, contract, "balanceOf(address,uint256)", owner, int(UP))["result"], 16) == amount
-    both = call(
-        wallet, CONDITIONAL_TOKENS, "balanceOfBatch(address[],uint256[])", 64, 160, 2, owner, owner, 2, int(UP), 5
-    )["result"]
-    assert bytes.fromhex(both[2:]) == b"".join(word(one) for one in (32, 2, 7_000_000, 0))
-
-
-def test_a_wallet_made_here_has_approved_nothing_and_one_that_was_opened_everything(wallet: Running) -> None:
-    other = Address("0x" + "22" * 20)
-    wallet.control("POST", "/accounts", {"owner": other, "cash": 0})
-    spender = int(STANDARD.contract, 16)
-
-    def allowed(account: str) -> tuple[int, int]:
-        owner = int(account, 16)
-        cash = call(wallet, COLLATERAL, "allowance(address,address)", owner, spender)["result"]
-        tokens = call(wallet, CONDITIONAL_TOKENS, "isApprovedForAll(address,address)", owner, spender)["result"]
-        return int(cash, 16), int(tokens, 16)
-
-    assert (allowed(WALLET), allowed(other), allowed("0x" + "33" * 20)) == ((0, 0), (MOST, 1), (0, 0))
-    approve = Call(COLLATERAL, 0, selector("approve(address,uint256)") + word(spender) + word(5))
-    everything = Call(CONDITIONAL_TOKENS, 0, selector("setApprovalForAll(address,bool)") + word(spender) + word(1))
-    assert submit(wallet, batch(approve, everything))[0] == 200
-    assert allowed(WALLET) == (5, 1)
-
-
-def test_the_transaction_that_settled_a_trade_has_a_receipt_once_it_is_mined(wallet: Running) -> None:
-    wallet.feed(
-        sim.Submit(
-            account=Account(WALLET),
-            order=VenueOrderId("0x" + "11" * 32),
-            token=UP,
-            side=Side.BUY,
-            maker_amount=usd("5.1"),
-            taker_amount=shares("10"),
-        )
-    )
-    wallet.control("POST", "/time", {"by": HOLD})
-    (trade,) = wallet.on_loop(lambda: wallet.venue.current().truth().trades)
-    name = transaction_of(replace(trade, stage=TradeStage.MINED))
-    assert rpc(wallet, "eth_getTransactionReceipt", name)["result"] is None
-    wallet.control("POST", "/time", {"by": seconds(0.02)})
-    receipt = rpc(wallet, "eth_getTransactionReceipt", name)["result"]
-    assert (receipt["status"], receipt["transactionHash"]) == ("0x1", name)
-    assert int(call(wallet, CONDITIONAL_TOKENS, "balanceOf(address,uint256)", int(WALLET, 16), int(UP))["result"], 16)
-
-
-def test_other_questions_have_an_error_in_answer(running: Running) -> None:
-    for method in ("eth_sendRawTransaction", "eth_gasPrice", "web3_sha3"):
-        assert rpc(running, method)["error"]["code"] == -32601
-    assert call(running, COLLATERAL, "totalSupply()")["error"]["message"] == "execution reverted"
-    assert call(running, COLLATERAL, "balanceOf(address)")["error"]["code"] == 3
-    assert rpc(running, "eth_call", {"to": "0x1"})["error"]["code"] == -32602
-    assert rpc(running, "eth_call")["error"]["code"] == -32602
-    assert rpc(running, "eth_getBlockByNumber", "soon")["error"]["code"] == -32602
-    assert rpc(running, "eth_getTransactionReceipt", "0x12")["error"]["code"] == -32602
-    assert rpc(running, "eth_getTransactionReceipt", "0x" + "00" * 32)["result"] is None
-    for body, code in ((b"{", -32700), (b"{}", -32600), (b"[]", -32600), (b"7", -32600)):
-        status, answer = running.call("POST", running.urls.rpc, body=body)
-        assert (status, answer["error"]["code"]) == (200, code)
-
-
-def test_a_batch_of_calls_is_answered_one_by_one(running: Running) -> None:
-    calls = [{"jsonrpc": "2.0", "id": one, "method": method} for one, method in enumerate(("eth_chainId", "nonsense"))]
-    status, answers = running.call("POST", running.urls.rpc, body=json.dumps(calls).encode())
-    assert (status, [answer["id"] for answer in answers]) == (200, [0, 1])
-    assert (answers[0]["result"], answers[1]["error"]["code"]) == ("0x89", -32601)

@@ -15,7 +15,9 @@ from tests.edge.exchange_cases import (
     BOOK,
     CONDITION,
     DOWN,
+    LISTING,
     NEW_CONDITION,
+    QUICK,
     UP,
     Running,
     Trader,
@@ -23,6 +25,7 @@ from tests.edge.exchange_cases import (
     terms,
 )
 from tests.edge.sdk_cases import PAID, PAID_DOWN, PAID_LISTING, PAID_UP
+from tests.edge.signing_cases import official
 
 TODAY = "2026-11-23"
 
@@ -141,6 +144,22 @@ def test_which_markets_reward_now(stage: Paying) -> None:
     assert stage.running.get("/rewards/markets/multi?q=dogecoin")["data"] == []
 
 
+def test_the_catalogue_promises_makers_what_the_reward_pages_do(stage: Paying) -> None:
+    running = stage.running
+    paid, plain = (running.get(f"/gamma/markets/slug/{one.slug}") for one in (PAID_LISTING, LISTING))
+    for market in (paid, plain):
+        assert (market["rewardsMinSize"], market["rewardsMaxSpread"]) == (50, 4.5)
+    assert plain["clobRewards"] == []
+    (told,) = paid["clobRewards"]
+    (config,) = running.get(f"/rewards/markets/{PAID}")["data"][0]["rewards_config"]
+    assert (told["conditionId"], told["id"]) == (PAID, str(config["id"]))
+    assert told["assetAddress"] == config["asset_address"] == COLLATERAL
+    assert (told["rewardsDailyRate"], told["rewardsAmount"]) == (config["rate_per_day"], config["total_rewards"])
+    assert (told["startDate"], told["endDate"]) == (config["start_date"], config["end_date"])
+    parsed = official("polymarket.models.gamma.market").ClobReward.model_validate(told)
+    assert (parsed.condition_id, parsed.rewards_daily_rate) == (PAID, 1_440)
+
+
 # --- rebates
 
 
@@ -164,6 +183,31 @@ def test_a_maker_alone_gets_a_fifth_of_the_fees(stage: Paying) -> None:
 
 
 # --- builders
+
+
+def test_a_venue_that_pays_tells_of_it_where_the_chain_is_read() -> None:
+    """The rewards of a day and its rebates, at midnight."""
+    with exchange(stepped=True, rules=replace(QUICK, pays_makers=True)) as running:
+        running.feed(PAID_LISTING, replace(BOOK, market=PAID))
+        trader = Trader(running)
+        running.fund(trader.account)
+        stage = Paying(running, trader)
+        quote(stage)
+        activity = f"{running.urls.data}/v2/activity?type=REWARD,MAKER_REBATE&user={trader.account}"
+        pass_time(running, 3_600)
+        assert running.call("GET", activity)[1]["data"] == []
+        pass_time(running, 86_400)
+        (row,) = running.call("GET", activity)[1]["data"]
+        (earned,) = trader.get("/rewards/user/total", f"?date={TODAY}")
+        assert (row["type"], row["timestamp"] % 86_400, row["condition_id"]) == ("REWARD", 0, "")
+        assert row["usdc_size"] == row["size"] == float(earned["earnings"]) > 1
+        (old,) = running.call("GET", f"{running.urls.data}/activity?user={trader.account}")[1]
+        assert (old["type"], old["usdcSize"]) == ("REWARD", row["usdc_size"])
+        truth = running.control("GET", "/truth")
+        held = next(one for one in truth["accounts"] if one["account"] == trader.account)
+        assert held["cash"] == 1_000_000_000 + truth["paid"] > 1_001_000_000
+        parsed = official("polymarket.models.data.activity").RewardActivity.model_validate(row)
+        assert float(parsed.amount) == row["usdc_size"]
 
 
 def test_a_code_that_is_no_code_is_refused(stage: Paying) -> None:

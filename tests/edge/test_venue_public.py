@@ -111,6 +111,13 @@ def test_of_two_prices_in_a_minute_the_first_is_kept(ours: Client) -> None:
     assert history == (OwnPrice(Instant(MINUTE * 10**9), price("0.4")),)
 
 
+def test_the_newest_price_may_come_twice_as_it_once_did(ours: Client) -> None:
+    points = f'{{"t":{MINUTE},"p":0.4}},{{"t":{MINUTE + 60},"p":0.5}},{{"t":{MINUTE + 60},"p":0.5}}'
+    history = ours.run(scripted(ours, http(200, f'{{"history":[{points}]}}')).price_history(UP, START, START))
+    assert isinstance(history, tuple)
+    assert [one.mid for one in history] == [price("0.4"), price("0.5")]
+
+
 def test_a_market_without_a_history_has_an_empty_one(ours: Client) -> None:
     assert ours.run(scripted(ours, http(200, '{"history":[]}')).price_history(UP, START, START)) == ()
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from polystra.app.exchange_clock import TimeMode
 from polystra.app.settings import Settings
 from polystra.app.standing_exchange import Blueprint, Standing, stand
-from polystra.core.ids import MarketId, VenueOrderId
+from polystra.core.ids import MarketId, TokenId, VenueOrderId
 from polystra.core.terms import Side, TimeInForce
 from polystra.core.units import Instant, price, seconds, shares, usd
 from polystra.edge.polymarket.addresses import address_of
@@ -98,7 +98,9 @@ class Driven:
         self.clock.move_to(until)
         self.venue.advance()
 
-    def place(self, who: int, side: Side, at: str, size: int, tif: TimeInForce) -> None:
+    def place(
+        self, who: int, side: Side, at: str, size: int, tif: TimeInForce, token: TokenId = MARKET.up_token
+    ) -> None:
         """Sent, and its answer not waited for."""
         self.orders += 1
         account = self.standing.accounts[who]
@@ -106,7 +108,7 @@ class Driven:
         order = sim.Submit(
             account=Account(account.wallet),
             order=VenueOrderId(f"order {self.orders}"),
-            token=MARKET.up_token,
+            token=token,
             side=side,
             maker_amount=cash if side is Side.BUY else amount,
             taker_amount=amount if side is Side.BUY else cash,
@@ -119,6 +121,9 @@ class Driven:
         await asyncio.sleep(0)
         if placing.done():
             placing.result()
+
+    def drop_notices(self, who: int, numbers: list[str]) -> None:
+        self.venue.drop_notices([Account(self.standing.accounts[who].wallet)], numbers)
 
     def ask(self, who: int, request: Callable[[Account], sim.Request]) -> None:
         self.venue.ask(request(Account(self.standing.accounts[who].wallet)))
@@ -143,14 +148,18 @@ class Driven:
     def facts(self) -> dict[str, Any]:
         """All that a client could ever see of it."""
         owners = [account.address for account in self.standing.accounts]
-        members, venue = self.venue.members, self.venue
+        members, venue, memory = self.venue.members, self.venue, self.standing.memory
+        accounts = [Account(one.wallet) for one in self.standing.accounts]
         return {
             "truth": venue.current().truth(),
             "keys": [members.keys(owner) for owner in owners],
             "credentials": [shown(members.derive_key(owner, nonce)) for owner in owners for nonce in range(3)],
             "wallets": [members.owner(Account(address_of(bytes([number]) * 20))) for number in range(3)],
             "who placed": [venue.key_of(VenueOrderId(f"order {number}")) for number in range(40)],
-            "balances": [venue.current().balances(Account(one.wallet)) for one in self.standing.accounts],
+            "balances": [venue.current().balances(account) for account in accounts],
+            "hearts": [venue.current().heartbeat(account) for account in accounts],
+            "notices": memory.notices.of(accounts),
+            "deeds": [memory.deeds.of(account) for account in accounts],
             "listings": venue.listings,
             "mishaps": (venue.current().mishaps(), venue.current().mishap_hits()),
             "ends": (venue.closed_at, venue.payouts, venue.restrictions, venue.changed_at),
@@ -184,13 +193,23 @@ ACTIONS: st.SearchStrategy[Action] = st.one_of(
     st.builds(lambda who: does("ask", who, lambda one: sim.CancelAll(account=one)), WHO),
     st.builds(lambda who: does("ask", who, lambda one: sim.Beat(account=one)), WHO),
     st.builds(lambda who: does("ask", who, ban), WHO),
-    st.builds(lambda mishap: does("ask", 0, lambda _: sim.SetMishap(mishap=mishap)), st.sampled_from(sim.Mishap)),
+    st.builds(lambda *arguments: does("drop_notices", *arguments), WHO, st.sampled_from([["1"], ["2", "3"], []])),
+    st.builds(
+        lambda mishap, chance, skip: does("ask", 0, lambda _: struck(mishap, chance, skip)),
+        st.sampled_from(sim.Mishap),
+        st.sampled_from([1_000, 500]),
+        st.integers(0, 1),
+    ),
     st.just(does("ask", 0, lambda _: sim.Restart(down=seconds(2), post_only=seconds(3)))),
     st.builds(lambda *arguments: does("make_key", *arguments), WHO, st.integers(0, 2)),
     st.builds(lambda *arguments: does("drop_key", *arguments), WHO, st.integers(0, 2)),
     st.integers(0, 2).map(lambda number: does("open_wallet", number)),
     st.just(does("feed_nonsense")),
 )
+
+
+def struck(mishap: sim.Mishap, chance: int, skip: int) -> sim.Request:
+    return sim.SetMishap(mishap=mishap, times=2, chance=chance, skip=skip, delay=seconds(1))
 
 
 def split(account: Account, size: int) -> sim.Request:

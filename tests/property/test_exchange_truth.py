@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from polystra.core.ids import MarketId, TokenId, VenueOrderId
 from polystra.core.terms import Outcome, Side, TimeInForce, TradeStage
@@ -15,11 +16,13 @@ from polystra.core.units import MICRO, Instant, Nanos, Price, Shares, Usd
 from polystra.sim import messages as m
 from polystra.sim.exchange import Exchange
 from polystra.sim.latency import Span
-from polystra.sim.records import STREET, VENUE, Account, OpenOrder, Truth
+from polystra.sim.records import Account
 from polystra.sim.rules import Rules
+from tests.exchange_invariants import Sides, check, follow, published, worth
 
 SECOND = 1_000_000_000
 MARKET, UP, DOWN = MarketId("0xm"), TokenId("111"), TokenId("222")
+FACTS = m.MarketFacts(id=MARKET, up_token=UP, down_token=DOWN)
 CLIENTS = [Account(name) for name in ("0xann", "0xbob", "0xcarl")]
 BUSY = Rules(
     mined_after=Span(Nanos(0), Nanos(3 * SECOND)),
@@ -71,7 +74,12 @@ def step_of(chance: Random, known: list[VenueOrderId], tick: int, now: int) -> m
         "refresh": m.RefreshBalances(account=account),
         "cancel all": m.CancelAll(account=account),
         "mode": m.SetMode(mode=chance.choice([m.Mode.NORMAL, m.Mode.NORMAL, m.Mode.POST_ONLY])),
-        "mishap": m.SetMishap(mishap=chance.choice(list(m.Mishap)), times=chance.randrange(3)),
+        "mishap": m.SetMishap(
+            mishap=chance.choice(list(m.Mishap)),
+            times=chance.randrange(3),
+            chance=chance.choice([1_000, 300]),
+            delay=Nanos(chance.randrange(2) * SECOND),
+        ),
         "restart": m.Restart(down=Nanos(chance.randrange(2) * SECOND), post_only=Nanos(chance.randrange(2) * SECOND)),
         "deposit": m.Deposit(account=account, amount=Usd(chance.randrange(10_000_000))),
     }
@@ -110,70 +118,9 @@ def size_of(chance: Random) -> Shares:
     return Shares(chance.choice([0, chance.randrange(1, 4_000) * 10_000, chance.randrange(1, 20_000_000)]))
 
 
-# --- what must hold
-
-
-def check(truth: Truth, exchange: Exchange) -> None:
-    cash = sum(account.cash for account in truth.accounts)
-    collateral = sum(supply.collateral for supply in truth.supply)
-    assert cash + collateral == truth.deposited
-    assert truth.account(VENUE).cash == truth.fees + truth.remainders
-    for supply in truth.supply:
-        held = {token: sum(account.of(token) for account in truth.accounts) for token in (UP, DOWN)}
-        assert (held[UP], held[DOWN]) == (supply.up, supply.down)
-        assert int(supply.up) == int(supply.down) == int(supply.collateral)
-    for account in truth.accounts:
-        if account.account not in (STREET, VENUE):
-            assert 0 <= account.reserved <= account.settled <= account.cash
-        for holding in account.holdings:
-            assert 0 <= holding.reserved <= holding.settled <= holding.owned
-    check_orders(truth)
-    check_book(truth, exchange)
-
-
-def check_orders(truth: Truth) -> None:
-    live: dict[VenueOrderId, int] = {}
-    for trade in truth.trades:
-        assert trade.taker.account != trade.maker.account
-        if trade.stage is not TradeStage.FAILED:
-            for leg in (trade.taker, trade.maker):
-                live[leg.order] = live.get(leg.order, 0) + leg.shares
-    for order in truth.orders:
-        assert order.remaining > 0
-        assert order.matched == live.get(order.id, 0) <= order.size - order.remaining
-    for account in truth.accounts:
-        own = [order for order in truth.orders if order.account == account.account]
-        buys = sum(order.price * order.remaining // MICRO for order in own if order.side is Side.BUY)
-        assert account.reserved == buys
-        for holding in account.holdings:
-            sells = (o.remaining for o in own if o.side is Side.SELL and o.token == holding.token)
-            assert holding.reserved == sum(sells)
-
-
-def check_book(truth: Truth, exchange: Exchange) -> None:
-    """No order of a client stands across from another, nor across from the published background."""
-    book = exchange.book(MARKET)
-    bids, asks = dict(book.bids), dict(book.asks)
-    assert all(size > 0 for size in (*bids.values(), *asks.values()))
-    for order in truth.orders:
-        side, price = up_terms(order)
-        if side is Side.BUY:
-            assert price < min(asks, default=MICRO)
-            assert bids[price] >= order.remaining
-        else:
-            assert price > max(bids, default=0)
-            assert asks[price] >= order.remaining
-
-
-def up_terms(order: OpenOrder) -> tuple[Side, Price]:
-    if order.outcome is Outcome.UP:
-        return order.side, order.price
-    return order.side.other, Price(MICRO - order.price)
-
-
 def opened(seed: int, rules: Rules, **facts: Any) -> Exchange:
     exchange, start = Exchange(rules, Random(seed)), Instant(1_000_000 * SECOND)
-    exchange.handle(m.ListMarket(market=m.MarketFacts(id=MARKET, up_token=UP, down_token=DOWN, **facts)), start)
+    exchange.handle(m.ListMarket(market=replace(FACTS, **facts)), start)
     exchange.handle(m.Publish(market=MARKET), start)
     for account in CLIENTS:
         exchange.handle(m.Deposit(account=account, amount=Usd(90_000_000)), start)
@@ -189,27 +136,14 @@ def test_money_shares_and_orders_add_up_after_every_request(in_shares: bool, tic
     facts = {"fee_rate": 70_000, "fee_in_shares": in_shares, "tick": Price(tick)}
     exchange = opened(seed, BUSY, taker_hold=Nanos(chance.choice([0, 150_000_000])), **facts)
     now, known = 1_000_000 * SECOND, list[VenueOrderId]()
-    shown: dict[Side, dict[Price, Shares]] = {side: {} for side in Side}
+    shown: dict[MarketId, Sides] = {MARKET: published(exchange, MARKET)}
     for _ in range(120):
         now += pause(chance)
         outputs = exchange.handle(step_of(chance, known, tick, now), Instant(now))
-        check(exchange.truth(), exchange)
+        check(exchange, [FACTS])
         follow(shown, outputs)
-        book = exchange.book(MARKET)
-        assert (shown[Side.BUY], shown[Side.SELL]) == (dict(book.bids), dict(book.asks))
+        assert shown[MARKET] == published(exchange, MARKET)
     settle_and_redeem(exchange, Usd(chance.choice([0, 500_000, MICRO])), now)
-
-
-def follow(shown: dict[Side, dict[Price, Shares]], outputs: list[m.Output]) -> None:
-    """The book that a listener to the public stream keeps."""
-    for output in outputs:
-        if isinstance(output, m.PublicLevels):
-            for change in output.changes:
-                shown[change.side].pop(change.price, None)
-                if change.size:
-                    shown[change.side][change.price] = change.size
-            assert output.best_bid == max(shown[Side.BUY], default=0)
-            assert output.best_ask == min(shown[Side.SELL], default=MICRO)
 
 
 def settle_and_redeem(exchange: Exchange, payout: Usd, now: int) -> None:
@@ -219,7 +153,8 @@ def settle_and_redeem(exchange: Exchange, payout: Usd, now: int) -> None:
         for account in CLIENTS:
             truth = exchange.truth().account(account)
             (moved,) = redeemed(exchange, account, now)
-            assert moved == sum(worth(holding.token, holding.settled, payout) for holding in truth.holdings)
+            each = {UP: payout, DOWN: MICRO - payout}
+            assert moved == sum(worth(holding.settled, each[holding.token]) for holding in truth.holdings)
         now += 60 * SECOND
         exchange.advance(Instant(now))
     truth_at_end = exchange.truth()
@@ -229,7 +164,7 @@ def settle_and_redeem(exchange: Exchange, payout: Usd, now: int) -> None:
         assert (cached.shares, truth.reserved) == ((), 0)
     assert truth_at_end.orders == ()
     (supply,) = truth_at_end.supply
-    left = worth(UP, supply.up, payout) + worth(DOWN, supply.down, payout)
+    left = worth(supply.up, payout) + worth(supply.down, MICRO - payout)
     assert left <= supply.collateral <= left + 12
     cash = sum(account.cash for account in truth_at_end.accounts)
     assert cash + supply.collateral == truth_at_end.deposited
@@ -238,10 +173,6 @@ def settle_and_redeem(exchange: Exchange, payout: Usd, now: int) -> None:
 def redeemed(exchange: Exchange, account: Account, now: int) -> list[int]:
     outputs = exchange.handle(m.Redeem(account=account, market=MARKET), Instant(now))
     return [output.cash for output in outputs if isinstance(output, m.CashMoved)]
-
-
-def worth(token: TokenId, shares: int, payout: Usd) -> int:
-    return shares * (payout if token == UP else MICRO - payout) // MICRO
 
 
 @settings(max_examples=30)

@@ -66,6 +66,7 @@ RATIOS = {
     "hot_path.given_vs_ours",
     "hot_path.unkept_vs_ours",
     *(f"loopback.ours_vs_{peer}{end}" for peer in ("httpx", "socket", "echo") for end in ("", "_p99")),
+    "feed.time_vs_exchange",
 }
 """What results are compared by, from version to version: a name is added, never renamed or given another meaning."""
 
@@ -319,6 +320,14 @@ def test_orders_go_to_an_exchange_in_another_process_and_come_back(tmp_path: Pat
         assert side.laps is not None
         assert 0 < side.laps.median <= side.laps.p99
     assert "99 of 100 within" in (tmp_path / MARKDOWN).read_text(encoding="utf-8")
+
+
+def test_four_subscribers_are_told_of_eight_markets_and_how_late_is_noted(tmp_path: Path) -> None:
+    assert main(["--only", "feed", "--quick", "--out", str(tmp_path)]) == 0
+    found = msgspec.json.decode((tmp_path / JSON).read_bytes(), type=Results)
+    assert found.ratios["feed.time_vs_exchange"].median > 0
+    assert "frames late in the first half of a burst" in found.sides["feed: exchange"].note
+    assert found.sides["feed: exchange"].note in (tmp_path / MARKDOWN).read_text(encoding="utf-8")
 
 
 def test_a_part_of_the_benchmarks_leaves_the_kept_results_alone() -> None:

@@ -173,6 +173,8 @@ def test_every_command_is_in_the_readme() -> None:
     words = set(spans(ROOT / "README.md"))
     assert {f"polystra {name}" for name in group.commands} <= words
     assert set(group.commands["db"].commands) <= words  # type: ignore[attr-defined]
+    parts = group.commands["exchange"].commands  # type: ignore[attr-defined]
+    assert {f"polystra exchange {name}" for name in parts} <= words
 
 
 @cache

@@ -10,6 +10,7 @@ import math
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -21,9 +22,11 @@ from polystra.app.recordings import Recording, digest_of, examine
 from polystra.app.settings import Settings
 from polystra.app.standing_exchange import Blueprint, Standing, stand
 from polystra.core.errors import PolystraError
+from polystra.core.units import Nanos
 from polystra.edge.clock import ScaledClock
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.edge.tapes.format import RecordingError, TapeFile
+from polystra.exchange.limits import Tier
 from polystra.exchange.listings import InvalidListing
 from polystra.exchange.lock_step import LockStep
 from polystra.exchange.pace import SteppedClock
@@ -43,7 +46,7 @@ class HostUnusable(PolystraError):
 
 class HostOptions(Struct, frozen=True, kw_only=True):
     """`speed` 1 plays as recorded, and is not looked at in lock step; port 0 takes a free one. `signature_types` take
-    turns among the accounts. Raises `HostUnusable` for what is out of range."""
+    turns among the accounts, `ahead` is as for `Playback`. Raises `HostUnusable` for what is out of range."""
 
     settings: Settings
     files: Sequence[TapeFile]
@@ -55,6 +58,8 @@ class HostOptions(Struct, frozen=True, kw_only=True):
     port: int = 0
     log: Path | None = None
     with_parent: bool = False
+    ahead: Nanos = Nanos(0)
+    tier: Tier = Tier.STANDARD
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.speed) and SLOWEST <= self.speed <= FASTEST):
@@ -103,6 +108,7 @@ def run_host(options: HostOptions, announce: Callable[[Hosted], None]) -> None:
             accounts=options.accounts,
             signature_types=options.signature_types,
             log=options.log,
+            ahead=options.ahead,
         )
     )
     try:
@@ -117,15 +123,22 @@ async def _until_stopped(standing: Standing, options: HostOptions, announce: Cal
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     if options.with_parent:
         _stop_with_parent(stopped)
-    await host(standing, announce, stopped, port=options.port)
+    await host(standing, announce, stopped, port=options.port, tier=options.tier)
 
 
-async def host(standing: Standing, announce: Callable[[Hosted], None], stopped: asyncio.Event, *, port: int) -> None:
+async def host(
+    standing: Standing,
+    announce: Callable[[Hosted], None],
+    stopped: asyncio.Event,
+    *,
+    port: int,
+    tier: Tier = Tier.STANDARD,
+) -> None:
     """Serves until `stopped`, then closes the log with the truth; announces once clients can attach and, but for lock
     step, the first market is open."""
     async with contextlib.AsyncExitStack() as stack:
         try:
-            urls = await stack.enter_async_context(_served(standing, port))
+            urls = await stack.enter_async_context(_served(standing, port, tier))
         except OSError as error:
             raise HostUnusable(f"port {port} cannot be taken ({error.strerror}): give another, or 0") from None
         if not isinstance(standing.clock, SteppedClock):
@@ -135,14 +148,24 @@ async def host(standing: Standing, announce: Callable[[Hosted], None], stopped: 
     standing.end()
 
 
-def _served(standing: Standing, port: int) -> contextlib.AbstractAsyncContextManager[Endpoints]:
-    venue, clock, prices, spot = standing.venue, standing.clock, standing.prices, standing.spot
+def _served(standing: Standing, port: int, tier: Tier) -> contextlib.AbstractAsyncContextManager[Endpoints]:
+    venue, clock = standing.venue, standing.clock
+    served = partial(
+        serve,
+        venue,
+        host=HOST,
+        port=port,
+        prices=standing.prices,
+        spot=standing.spot,
+        memory=standing.memory,
+        tier=tier,
+    )
     if isinstance(clock, SteppedClock):
         latency = Latency(standing.rules.delays, standing.rules.seed)
         steps = LockStep(venue, clock, latency=latency, world=standing.playback)
-        return serve(venue, host=HOST, port=port, prices=prices, spot=spot, lock_step=steps)
+        return served(lock_step=steps)
     speed = clock.speed if isinstance(clock, ScaledClock) else 1.0
-    return serve(venue, host=HOST, port=port, prices=prices, spot=spot, speed=speed)
+    return served(speed=speed)
 
 
 @contextlib.asynccontextmanager

@@ -22,8 +22,8 @@ from msgspec import Struct
 
 from polystra.app.exchange_clock import TimeMode
 from polystra.core.errors import PolystraError
-from polystra.core.units import Instant
-from polystra.exchange.inputs import Asked, Input, Listed, MemberChanged, Played
+from polystra.core.units import Instant, Nanos
+from polystra.exchange.inputs import Asked, Input
 from polystra.sim import messages as sim
 from polystra.sim.records import Truth
 
@@ -41,7 +41,8 @@ class Header(Struct, frozen=True, kw_only=True, tag_field="kind", tag="header"):
     """The first line: all that an exchange is made of besides its inputs.
 
     `begin` is its first moment. `origin` is `edge.clock.monotonic` at that moment where recorded time runs at a speed,
-    and `recordings` the digest of the rows that play. `simulation` are the settings of that section.
+    and `recordings` the digest of the rows that play. `simulation` are the settings of that section. `ahead` is how
+    long before its start a window is announced.
     """
 
     format: int = FORMAT
@@ -55,6 +56,7 @@ class Header(Struct, frozen=True, kw_only=True, tag_field="kind", tag="header"):
     accounts: int
     signature_types: tuple[int, ...]
     simulation: Mapping[str, object]
+    ahead: Nanos = Nanos(0)
 
 
 class Did(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="did"):
@@ -69,7 +71,7 @@ class Ended(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="
     truth: Truth
 
 
-Line: TypeAlias = Header | Asked | Listed | Played | MemberChanged | Did | Ended
+Line: TypeAlias = Header | Input | Did | Ended
 
 
 class ExchangeLog:

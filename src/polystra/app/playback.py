@@ -4,8 +4,8 @@ Where the venue goes by the recordings' own time every moment is as recorded. Wh
 recorded row is where the playback begins, and every later moment of a recording (rows, start, end, close) is moved by
 the same shift and comes `speed` times sooner after it. At speed 1 the shift is in whole seconds: the catalogue tells
 the start of a window in seconds, and its price to beat is the one stamped with that. Names stay as recorded: the number
-in a slug is the recorded start, the start that the catalogue gives is the moved one. Ended markets close, and resolve
-where the recording knows how.
+in a slug is the recorded start, the start that the catalogue gives is the moved one. A market is listed when its
+recording begins, or ahead of it if that is asked for. Ended markets close, and resolve where the recording knows how.
 """
 
 import heapq
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from polystra.app.announcements import NOT_AHEAD, Announcement, Announcements
 from polystra.app.tape_player import TapePlayer
 from polystra.app.translation import background, market_facts
 from polystra.app.words import day, window_name
@@ -42,7 +43,7 @@ class Playback:
     the underlying go to the board.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options, each with a default
         self,
         venue: Venue,
         files: Sequence[TapeFile],
@@ -51,8 +52,10 @@ class Playback:
         begins: Instant | None = None,
         speed: float = 1.0,
         prices: PriceBoard | None = None,
+        ahead: Nanos = NOT_AHEAD,
     ) -> None:
-        """Without `begins` every moment is as recorded, and `speed` is the clock's business."""
+        """Without `begins` every moment is as recorded, and `speed` is the clock's business. `ahead` is how long before
+        its start the catalogue shows a window, in the time of the recordings; 0 for not before its recording begins."""
         self._venue = venue
         self._tapes = TapePlayer(files)
         self._rules = rules
@@ -64,6 +67,7 @@ class Playback:
         self._ends: list[tuple[Instant, int, Tape]] = []
         self._opened = 0
         self._over: set[MarketId] = set()
+        self._ahead = Announcements(files, first=self._first, ahead=ahead)
 
     @property
     def begins(self) -> Instant:
@@ -87,28 +91,45 @@ class Playback:
         return None if recorded is None else self.moment(recorded)
 
     def step(self) -> None:
-        """The next thing, whether it is due or not: a market that closes, a recording that begins, or a row."""
+        """The next thing, whether it is due or not: a market that closes, one that is announced, a recording that
+        begins, or a row."""
         now = self._next_recorded()
         if now is None:
             return
         if self._ends and self._ends[0][0] <= now:
             self._venue.play(self._close(heapq.heappop(self._ends)[2]))
+        elif (announced := self._ahead.due(now)) is not None:
+            self._announce(announced)
         elif (tape := self._tapes.begins(now)) is not None:
-            self._venue.play([self._open(tape)])
+            self._venue.play(self._open(tape))
         else:
             self._row(self._tapes.pop())
 
     def _next_recorded(self) -> Instant | None:
-        times = [self._tapes.next_at, self._ends[0][0] if self._ends else None]
+        times = [self._tapes.next_at, self._ahead.next_at(), self._ends[0][0] if self._ends else None]
         return min((time for time in times if time is not None), default=None)
 
-    def _open(self, tape: Tape) -> Listing:
+    def _announce(self, announced: Announcement) -> None:
+        listing = self._listing(announced.market, announced.at)
+        if announced.hydrated:
+            self._venue.play([listing])
+        else:
+            self._venue.announce(listing)
+
+    def _open(self, tape: Tape) -> list[Listing]:
         market = tape.market
-        facts = market_facts(market, self._rules.taker_hold)
-        moved = replace(facts, start=self.moment(market.start), end=self.moment(market.end))
         self._opened += 1
         heapq.heappush(self._ends, (Instant(market.end + self._rules.resolve_after), self._opened, tape))
-        return replace(listing_of(market), facts=moved, listed_at=self.moment(tape.first_at))
+        return [self._listing(market, tape.first_at)] if self._ahead.lists(market.id) else []
+
+    def _listing(self, market: Market, now: Instant) -> Listing:
+        """As the venue has it from this moment of the recordings on."""
+        facts = market_facts(market, self._rules.taker_hold)
+        moved = replace(facts, start=self.moment(market.start), end=self.moment(market.end))
+        shown = self._ahead.shown_at(market.id, now)
+        if shown < now:
+            moved = replace(moved, accepts_from=self.moment(now))
+        return replace(listing_of(market), facts=moved, listed_at=self.moment(shown))
 
     def _close(self, tape: Tape) -> list[sim.Request]:
         market = tape.market.id

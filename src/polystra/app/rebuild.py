@@ -21,6 +21,8 @@ from polystra.exchange.pace import SteppedClock
 from polystra.exchange.venue import Venue
 from polystra.sim import messages as sim
 
+_HOUR = 3_600_000_000_000
+
 _FIX = "the program or a recording is another one than the log was written with; go on with those, or give another file"
 
 
@@ -35,7 +37,8 @@ def check_header(path: Path, kept: Header, ours: Header) -> None:
         "seed": f"give --seed {kept.seed}",
         "mode": "give --recorded-time and --speed as before",
         "speed": f"give --speed {kept.speed:g}",
-        "recordings": "give --data, --windows or --scenario as before",
+        "recordings": "give --data, --windows, --scenario or --series as before",
+        "ahead": f"give --ahead {kept.ahead / _HOUR:g}",
         "accounts": f"give --accounts {kept.accounts}",
         "signature_types": f"give --signature-types {','.join(str(one) for one in kept.signature_types)}",
     }

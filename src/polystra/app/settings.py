@@ -133,6 +133,7 @@ class SimulationSettings(_Section):
     stream_latency_ms: tuple[Milliseconds, Milliseconds] = (10, 40)
     taker_hold_ms: Milliseconds = 150
     resolve_after_seconds: Seconds = 54
+    pays_makers: bool = False
 
     @field_validator("order_latency_ms", "answer_latency_ms", "stream_latency_ms")
     @classmethod

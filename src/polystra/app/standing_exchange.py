@@ -14,11 +14,12 @@ from polystra.app.playback import Playback
 from polystra.app.rebuild import check_header, rebuild
 from polystra.app.settings import Settings
 from polystra.app.world_rules import WorldRules, world_rules
-from polystra.core.units import Instant
+from polystra.core.units import Instant, Nanos
 from polystra.edge.clock import ScaledClock, Time, WallClock, monotonic
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.edge.tapes.format import TapeFile
 from polystra.exchange.members import Members
+from polystra.exchange.memory import Memory
 from polystra.exchange.pace import SteppedClock
 from polystra.exchange.price_feeds import PriceBoard
 from polystra.exchange.spot import SpotMarket
@@ -26,7 +27,7 @@ from polystra.exchange.venue import Venue
 
 
 class Blueprint(Struct, frozen=True, kw_only=True):
-    """What an exchange is made of. `recordings` is the digest of the files."""
+    """What an exchange is made of. `recordings` is the digest of the files, `ahead` as for `Playback`."""
 
     settings: Settings
     files: Sequence[TapeFile]
@@ -37,6 +38,7 @@ class Blueprint(Struct, frozen=True, kw_only=True):
     accounts: int
     signature_types: Sequence[SignatureType]
     log: Path | None
+    ahead: Nanos = Nanos(0)
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -47,6 +49,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     playback: Playback
     prices: PriceBoard
     spot: SpotMarket
+    memory: Memory
     rules: WorldRules
     log: ExchangeLog
     clock: Time | SteppedClock
@@ -78,9 +81,10 @@ def _stand(blue: Blueprint, log: ExchangeLog) -> Standing:
     venue = Venue(
         rules=rules.exchange, rng=Random(f"{blue.seed} exchange"), clock=clock, members=Members(str(blue.seed))
     )
-    prices = PriceBoard()
+    memory, prices = Memory(venue), PriceBoard()
     spot = SpotMarket(prices, seed=str(blue.seed))
-    playback = Playback(venue, blue.files, rules, begins=_begins(blue, kept), speed=blue.speed, prices=prices)
+    begins = _begins(blue, kept)
+    playback = Playback(venue, blue.files, rules, begins=begins, speed=blue.speed, prices=prices, ahead=blue.ahead)
     clock.move_to(playback.begins)
     header = _header(blue, playback.begins)
     if kept is None:
@@ -99,6 +103,7 @@ def _stand(blue: Blueprint, log: ExchangeLog) -> Standing:
         playback=playback,
         prices=prices,
         spot=spot,
+        memory=memory,
         rules=rules,
         log=log,
         clock=running,
@@ -127,6 +132,7 @@ def _header(blue: Blueprint, begin: Instant) -> Header:
         accounts=blue.accounts,
         signature_types=tuple(int(kind) for kind in blue.signature_types),
         simulation=simulation,
+        ahead=blue.ahead,
     )
 
 

@@ -356,7 +356,7 @@ class World:
                 self._answer(output, sender)
             elif isinstance(output, sim.Update):
                 self._update(output)
-            else:
+            elif isinstance(output, sim.Public):
                 self._readings.said(output)
                 self._broadcast(output)
                 if isinstance(output, sim.PublicTrade):

@@ -41,6 +41,7 @@ def world_rules(settings: Settings, seed: int) -> WorldRules:
         ),
         taker_hold=_milliseconds(own.taker_hold_ms),
         resolve_after=seconds(own.resolve_after_seconds),
+        exchange=Rules(pays_makers=own.pays_makers),
     )
 
 

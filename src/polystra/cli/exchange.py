@@ -13,8 +13,10 @@ from polystra.cli.options import Data, Scenario, SettingsFile, Windows, read_rec
 
 if TYPE_CHECKING:
     from polystra.app.exchange_host import Hosted, HostOptions
+    from polystra.core.units import Nanos
     from polystra.edge.polymarket.wallet import SignatureType
     from polystra.edge.tapes.format import TapeFile
+    from polystra.exchange.limits import Tier
 
 THROWAWAY = "throwaway test keys, known to anybody: never send real money to these addresses"
 
@@ -23,13 +25,27 @@ AS_FAST_AS_CAN_BE = "max"
 
 @clearly
 def exchange(
+    context: typer.Context,
     as_json: Annotated[
         bool, typer.Option("--json", help="One line of JSON on stdout; money is exact decimals as text.")
     ] = False,
     port: Annotated[int, typer.Option(metavar="N", help="The port on 127.0.0.1; 0 takes any that is free.")] = 0,
     data: Data = None,
     scenario: Scenario = None,
+    series: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST", help="With --scenario: series side by side, such as BTC-5m,ETH-15m,SOL-1h,XRP-4h."
+        ),
+    ] = None,
     windows: Windows = None,
+    ahead: Annotated[
+        float,
+        typer.Option(
+            metavar="HOURS",
+            help="List windows so long before their start, up to 24; without it, when their recordings begin.",
+        ),
+    ] = 0,
     settings: SettingsFile = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same API keys and chances.")] = 1,
     speed: Annotated[
@@ -48,6 +64,9 @@ def exchange(
     signature_types: Annotated[
         str, typer.Option(metavar="LIST", help="The kinds of wallet, 0 to 3, that take turns among the accounts.")
     ] = "0",
+    tier: Annotated[
+        str, typer.Option(metavar="NAME", help="The rate limits of every signer: standard to elite, or none.")
+    ] = "standard",
     log: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Keep every input there; if it is there, go on as the exchange was."),
@@ -57,8 +76,11 @@ def exchange(
     """Put the pretend exchange alone on this machine, behind Polymarket's own HTTP and WebSocket forms.
 
     Says where it is and which funded throwaway accounts may trade there, then runs until Ctrl-C or SIGTERM (exit code
-    0). Recordings play its market: the first recorded row is now, or all is at its recorded time.
+    0). Recordings play its market: the first recorded row is now, or all is at its recorded time. What can be done to
+    it while it runs, and what can be made to go wrong, is below.
     """
+    if context.invoked_subcommand is not None:
+        return
     from polystra.app.exchange_clock import TimeMode
     from polystra.app.exchange_host import HostOptions, run_host
     from polystra.app.settings import load_settings
@@ -66,7 +88,7 @@ def exchange(
     stepped = speed == AS_FAST_AS_CAN_BE
     options = HostOptions(
         settings=load_settings(settings),
-        files=read_recordings(data, windows) if scenario is None else _generated(scenario, data, windows, seed),
+        files=_files(data, scenario, series, windows, seed),
         seed=seed,
         mode=TimeMode.LOCK_STEP if stepped else TimeMode.RECORDED if recorded_time else TimeMode.WALL,
         speed=1.0 if stepped else _number(speed),
@@ -75,6 +97,8 @@ def exchange(
         port=port,
         log=log,
         with_parent=with_parent,
+        ahead=_ahead(ahead),
+        tier=_tier(tier),
     )
 
     def announce(hosted: "Hosted") -> None:
@@ -85,15 +109,42 @@ def exchange(
     run_host(options, announce)
 
 
-def _generated(scenario: str, data: Path | None, windows: int | None, seed: int) -> "list[TapeFile]":
+def _files(
+    data: Path | None, scenario: str | None, series: str | None, windows: int | None, seed: int
+) -> "list[TapeFile]":
     from polystra.app.exchange_host import HostUnusable
     from polystra.app.run_plan import GENERATED_START, GENERATED_WINDOWS
-    from polystra.app.scenarios import scenario_files
+    from polystra.app.scenarios import BTC_15M, files_of_series, series_named
 
+    if scenario is None:
+        if series is not None:
+            raise HostUnusable(f"--series {series[:80]}: recordings have series of their own, give --scenario too")
+        return read_recordings(data, windows)
     if data is not None:
         raise HostUnusable(f"--scenario {scenario} and --data {data}: give one of them")
     count = GENERATED_WINDOWS if windows is None else windows
-    return scenario_files(scenario, seed=seed, windows=count, start=GENERATED_START)
+    chosen = (BTC_15M,) if series is None else series_named(series)
+    return files_of_series(scenario, seed=seed, windows=count, start=GENERATED_START, series=chosen)
+
+
+def _ahead(hours: float) -> "Nanos":
+    from polystra.app.announcements import FURTHEST
+    from polystra.app.exchange_host import HostUnusable
+    from polystra.core.units import seconds
+
+    if not 0 <= hours * 3_600 <= FURTHEST / seconds(1):
+        raise HostUnusable(f"ahead {hours:g}: give 0 to 24 hours")
+    return seconds(hours * 3_600)
+
+
+def _tier(name: str) -> "Tier":
+    from polystra.app.exchange_host import HostUnusable
+    from polystra.exchange.limits import Tier
+
+    try:
+        return Tier(name)
+    except ValueError:
+        raise HostUnusable(f"tier {name[:40]}: give one of {', '.join(Tier)}") from None
 
 
 def _number(speed: str) -> float:

@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 
 from polystra import __version__
+from polystra.cli.calibrate import calibrate
 from polystra.cli.db import db
 from polystra.cli.demo import demo
 from polystra.cli.errors import WRONG_RESULT, clearly
 from polystra.cli.exchange import exchange
+from polystra.cli.exchange_help import ExchangeCommand
 from polystra.cli.options import Folder, Json, SettingsFile, print_json
 from polystra.cli.run import run
 
@@ -24,7 +26,10 @@ app = typer.Typer(
 app.add_typer(db)
 app.command()(demo)
 app.command()(run)
-app.command()(exchange)
+standing = typer.Typer(name="exchange", invoke_without_command=True, cls=ExchangeCommand)
+standing.callback()(exchange)
+standing.command()(calibrate)
+app.add_typer(standing)
 
 
 def _show_version(wanted: bool) -> None:

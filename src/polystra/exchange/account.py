@@ -16,6 +16,7 @@ from polystra.edge.polymarket.contracts import (
 )
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.exchange.auth import Gate
+from polystra.exchange.listings import Listing
 from polystra.exchange.members import Member
 from polystra.exchange.pages import requested_page
 from polystra.exchange.replies import Refused, Routes, reply
@@ -34,7 +35,6 @@ class Accounts:
     def __init__(self, venue: Venue, gate: Gate) -> None:
         self._venue = venue
         self._gate = gate
-        self._hearts: dict[Account, sim.HeartbeatId] = {}
 
     def routes(self) -> Routes:
         return [
@@ -99,10 +99,12 @@ class Accounts:
     # --- balances
 
     async def balance(self, request: web.Request) -> web.Response:
-        """The cached picture of the chain, which is late."""
+        """The cached picture of the chain, which is late. Each contract of shares knows those of its own generation."""
         account, token = await self._asked_balance(request)
         held = self._venue.current().balances(account) if account is not None else None
         amount = 0 if held is None else held.cash if token is None else held.of(token)
+        if token in self._venue.tokens and request.query["asset_type"] != _asset(self._venue.tokens[token][0]):
+            amount = 0
         return reply(
             balance_form(amount, self._allowances(account, COLLATERAL if token is None else CONDITIONAL_TOKENS))
         )
@@ -149,7 +151,7 @@ class Accounts:
     async def plain_beat(self, request: web.Request) -> web.Response:
         member = await self._gate.member(request)
         first = self._venue.members.accounts(member.owner)[0]
-        self._beat(member, self._hearts.get(first, sim.HeartbeatId("")))
+        self._beat(member, self._venue.current().heartbeat(first))
         return reply({"status": "ok"})
 
     def _beat(self, member: Member, sent: sim.HeartbeatId) -> sim.BeatAnswered:
@@ -157,13 +159,13 @@ class Accounts:
         first, *others = self._venue.members.accounts(member.owner)
         answer = self._venue.ask(sim.Beat(account=first, heartbeat=sent))
         assert isinstance(answer, sim.BeatAnswered)
-        self._hearts[first] = answer.heartbeat
         for account in others if answer.accepted else ():
-            beat = sim.Beat(account=account, heartbeat=self._hearts.get(account, sim.HeartbeatId("")))
-            also = self._venue.ask(beat)
-            assert isinstance(also, sim.BeatAnswered)
-            self._hearts[account] = also.heartbeat
+            self._venue.ask(sim.Beat(account=account, heartbeat=self._venue.current().heartbeat(account)))
         return answer
+
+
+def _asset(listing: Listing) -> str:
+    return "CONDITIONAL-V2" if listing.contract is PROTOCOL_V2 else "CONDITIONAL"
 
 
 def _page(rows: list[Json], request: web.Request, bad: str) -> Json:

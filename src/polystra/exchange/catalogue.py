@@ -10,16 +10,25 @@ from msgspec import Struct
 
 from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, NO_ASK, NO_BID, Instant, Usd, show
+from polystra.edge.polymarket.contracts import COLLATERAL
 from polystra.exchange.frames import fee_schedule
+from polystra.exchange.groups import TAGS, series_form, series_of
 from polystra.exchange.listings import Listing
+from polystra.exchange.reward_terms import spread_form, whole_reward
 from polystra.exchange.wire import Json, Top, base_fee, encode, number, outcome_word
+
+MARKETS_IN_ID = 4
+"""Ids of markets that share one id of events."""
+
+STRANGE = "v9"
 
 _SECOND = 1_000_000_000
 
 
 class Entry(Struct, frozen=True, gc=False, kw_only=True):
     """What the catalogue knows of a market now. `top` is Up's, and may be minutes old. A `bare` market is there before
-    its tokens are."""
+    its tokens are; a `strange` one names contracts that there are not. Of one that is not `hydrated` the CLOB knows
+    nothing yet, and it has no tokens either."""
 
     listing: Listing
     top: Top
@@ -28,6 +37,8 @@ class Entry(Struct, frozen=True, gc=False, kw_only=True):
     closed_at: Instant | None = None
     up_payout: Usd | None = None
     bare: bool = False
+    strange: bool = False
+    hydrated: bool = True
 
     @property
     def closed(self) -> bool:
@@ -48,7 +59,7 @@ def event_form(entry: Entry) -> Json:
 def _event(entry: Entry) -> Json:
     listing, facts = entry.listing, entry.listing.facts
     return {
-        "id": str(listing.number // 4),
+        "id": str(listing.number // MARKETS_IN_ID),
         "ticker": listing.slug,
         "slug": listing.slug,
         "title": listing.question,
@@ -61,13 +72,15 @@ def _event(entry: Entry) -> Json:
         "restricted": True,
         "enableOrderBook": True,
         "negRisk": listing.neg_risk,
+        "series": [series_form(series_of(listing))],
+        "tags": list(TAGS),
     }
 
 
 def _market(entry: Entry) -> Json:
     listing, facts = entry.listing, entry.listing.facts
     old = listing.contract.version == "2"
-    tokens = [] if entry.bare else [facts.token(outcome) for outcome in Outcome]
+    tokens = [] if entry.bare or not entry.hydrated else [facts.token(outcome) for outcome in Outcome]
     form: Json = {
         "id": str(listing.number),
         "question": listing.question,
@@ -94,8 +107,13 @@ def _market(entry: Entry) -> Json:
         "negRisk": listing.neg_risk,
         "eventStartTime": moment(facts.start),
         "feesEnabled": bool(facts.fee_rate),
-        "version": "v1" if old else "v2",
+        "version": STRANGE if entry.strange else "v1" if old else "v2",
+        "rewardsMinSize": number(facts.reward_min),
+        "rewardsMaxSpread": spread_form(listing),
+        "clobRewards": _rewards(listing),
     }
+    if not entry.hydrated:
+        del form["acceptingOrdersTimestamp"]
     if not old:
         form["positionIds"] = _text(tokens)
     if (schedule := fee_schedule(listing)) is not None:
@@ -107,6 +125,24 @@ def _market(entry: Entry) -> Json:
     if entry.closed:
         form |= {"umaResolutionStatus": "resolved", "closedTime": _closed_time(entry.closed_at or facts.end)}
     return form
+
+
+def _rewards(listing: Listing) -> list[Json]:
+    """The programme of a market that rewards its makers; it stays when the market is closed."""
+    facts = listing.facts
+    if not facts.reward_rate:
+        return []
+    return [
+        {
+            "id": str(listing.number),
+            "conditionId": facts.id,
+            "assetAddress": COLLATERAL,
+            "rewardsAmount": number(whole_reward(listing)),
+            "rewardsDailyRate": number(facts.reward_rate),
+            "startDate": moment(listing.listed_at)[:10],
+            "endDate": moment(facts.end)[:10],
+        }
+    ]
 
 
 def _prices(entry: Entry) -> tuple[int, int]:

@@ -158,10 +158,17 @@ class Connection:
 
     def _answer_ping(self) -> None:
         """By the wall clock, on every way; a fault closes only where the exchange's time is the wall's too."""
-        if self._way is None and not self._ended and self._faults.strikes(Fault.STREAM_CLOSED, self.name):
+        answer = PONG.encode()
+        if self._way is not None:
+            self.send(answer)
+        elif not self._ended and self._faults.strikes(Fault.STREAM_CLOSED, self.name):
             self.close()
-        elif self._way is not None or not self._faults.strikes(Fault.PONG_LOST, self.name):
-            self.send(PONG.encode())
+        elif self._faults.strikes(Fault.PONG_LOST, self.name):
+            return
+        elif late := self._faults.strikes(Fault.PONG_LATE, self.name):
+            self._faults.later(late.delay, partial(self.send, answer))
+        else:
+            self.send(answer)
 
     async def _send_all(self) -> None:
         """Ends with the connection."""

@@ -5,10 +5,11 @@ GET  /control/time               {"now": ns, "next_due": ns or null}; in lock st
                                  from moving, in words
 POST /control/time               {"to": ns} or {"by": ns}, where time is stepped
 GET  /control/lock-step          a WebSocket, see `steps`, where time is in lock step
-GET  /control/faults             switches that are on, of every fault its hits and a line of help, and
-                                 the words of the venue that `order-refused` knows
-POST /control/faults             {"fault": "reply-lost", "where": "POST /order", "times": 1, "delay": 0}; also "http"
-                                 and "text" of an error, and "only": the text of the frames that are meant
+GET  /control/faults             switches that are on, of every fault its hits, a line of help, its groups and rows in
+                                 `FAULTS.md`, and the words of the venue that `order-refused` knows
+POST /control/faults             {"fault": "reply-lost", "where": "POST /order", "times": 1, "delay": 0}; also "skip",
+                                 "chance" (parts per thousand), "http" and "text" of an error, and "only": the text of
+                                 the frames that are meant, or whom a mishap concerns
 DELETE /control/faults[/{fault}] off; counters stay
 GET  /control/limits             the tier that signers are in, and whether it is enforced
 POST /control/limits             {"tier": "standard", "enforcement": "enforced"}, one or both; buckets are full again
@@ -30,7 +31,7 @@ from polystra.core.units import Instant, Nanos, Usd
 from polystra.edge.polymarket.addresses import InvalidAddress, address
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.exchange.auth import Gate, Place
-from polystra.exchange.faults import HELP, MISHAPS, Fault, Faults, Switch
+from polystra.exchange.faults import FRAMED, HELP, LATE_MISHAPS, MISHAPS, ROWS, Fault, Faults, Switch, group_of
 from polystra.exchange.limits import Enforcement, Limits, Tier
 from polystra.exchange.listings import Listing
 from polystra.exchange.lock_step import LockStep
@@ -40,6 +41,7 @@ from polystra.exchange.venue import Venue
 from polystra.exchange.wire import UNREADABLE
 from polystra.exchange.words import WORDS
 from polystra.sim import messages as sim
+from polystra.sim.chance import ALWAYS
 
 CONTROL = "/control"
 
@@ -137,26 +139,37 @@ class Control:
 
     async def faults(self, _: web.Request) -> web.Response:
         exchange = self._venue.current()
-        mishaps = [Switch(fault=Fault(one), times=times) for one, times in exchange.mishaps().items()]
+        mishaps = [_shown(one) for one in exchange.mishaps().values()]
         return reply(
             {
                 "on": [*self._faults.switches(), *mishaps],
                 "hits": {**self._faults.hits, **exchange.mishap_hits()},
                 "help": HELP,
+                "groups": {fault: group_of(fault) for fault in Fault},
+                "rows": ROWS,
                 "words": WORDS,
             }
         )
 
     async def switch_on(self, request: web.Request) -> web.Response:
         switch = await _read(request, Switch)
-        if switch.delay < 0 or (switch.times is not None and switch.times < 1):
-            raise Refused(400, f"delay {switch.delay}, times {switch.times}: 0 or more, and 1 or more or null")
+        if switch.delay < 0 or switch.skip < 0 or (switch.times is not None and switch.times < 1):
+            raise Refused(
+                400,
+                f"delay {switch.delay}, skip {switch.skip}, times {switch.times}: "
+                "delay and skip 0 or more, times 1 or more or null",
+            )
+        if not 1 <= switch.chance <= ALWAYS:
+            raise Refused(400, f"chance {switch.chance}: give parts per thousand, 1 to {ALWAYS}")
+        if switch.only and switch.fault not in FRAMED and switch.fault not in MISHAPS:
+            raise Refused(400, f"fault {switch.fault} strikes no frame: leave `only` out")
         if switch.http not in _ERRORS:
             raise Refused(400, f"http {switch.http}: give a known status from 400 to 599")
         if mishap := MISHAPS.get(switch.fault):
-            if switch.where or switch.delay:
-                raise Refused(400, f"fault {switch.fault} has no where and no delay: leave them out")
-            self._venue.feed(sim.SetMishap(mishap=mishap, times=switch.times))
+            if switch.where or (switch.delay and mishap not in LATE_MISHAPS):
+                known = "where" if mishap in LATE_MISHAPS else "where and no delay"
+                raise Refused(400, f"fault {switch.fault} has no {known}: leave it out")
+            self._venue.feed(_mishap(mishap, switch))
         else:
             self._faults.switch_on(switch)
         return await self.faults(request)
@@ -219,6 +232,23 @@ async def local_only(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 _world = msgspec.json.Decoder(_World).decode
+
+
+def _mishap(mishap: sim.Mishap, switch: Switch) -> sim.SetMishap:
+    return sim.SetMishap(
+        mishap=mishap,
+        times=switch.times,
+        skip=switch.skip,
+        chance=switch.chance,
+        delay=switch.delay,
+        only=switch.only,
+    )
+
+
+def _shown(one: sim.SetMishap) -> Switch:
+    return Switch(
+        fault=Fault(one.mishap), times=one.times, skip=one.skip, chance=one.chance, delay=one.delay, only=one.only
+    )
 
 
 async def _read(request: web.Request, form: type[_T]) -> _T:

@@ -2,31 +2,29 @@
 value, and the prices of a token by the minute.
 
 It knows what the chain knows: a trade appears once it was mined. The real one is late by seconds to minutes, which is
-not imitated. Deposits are not told.
+a fault (`data_cache`).
 """
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from aiohttp import web
 
 from polystra.core.errors import InvalidQuantity
 from polystra.core.ids import TokenId
-from polystra.core.terms import Outcome
-from polystra.core.units import MICRO, micro
-from polystra.edge.polymarket.addresses import InvalidAddress, address
+from polystra.core.units import micro
 from polystra.exchange import data_rows
+from polystra.exchange.data_cache import ACTIVITY, POSITIONS, TRADES, DataCache
+from polystra.exchange.data_queries import account_asked, data_page, markets_asked, row_limit
 from polystra.exchange.data_rows import Deed
+from polystra.exchange.deeds import DEPOSIT, Deeds
+from polystra.exchange.faults import Faults
 from polystra.exchange.positions import Position, own_legs, positions
 from polystra.exchange.price_history import history, span_of, thinned, whole
 from polystra.exchange.replies import Refused, Routes, reply
-from polystra.exchange.venue import News, Venue
+from polystra.exchange.venue import Venue
 from polystra.exchange.wire import Json, number, seconds_of
-from polystra.sim import messages as sim
 from polystra.sim.records import STREET, Account, Trade
 
-ROWS = 100
-MOST_ROWS = 1_000
 DUST = "1"
 """Shares; smaller positions are left out of the first version unless they are asked for."""
 
@@ -34,22 +32,23 @@ _MINUTE = 60
 
 
 class DataApi:
-    """Its routes stand below a prefix of their own. Splits, merges and redemptions are known from when it is made."""
+    """Its routes stand below a prefix of their own. `deeds` knows what is no trade."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, deeds: Deeds, faults: Faults) -> None:
         self._venue = venue
-        self._moves: list[Deed] = []
-        venue.listeners.append(self._hear)
+        self._other = deeds
+        self._cache = DataCache(venue, faults)
 
     def routes(self) -> Routes:
+        late = self._cache.before
         return [
-            web.get("/positions", self.positions_v1),
-            web.get("/trades", self.trades_v1),
-            web.get("/activity", self.activity_v1),
+            web.get("/positions", late(self.positions_v1, POSITIONS)),
+            web.get("/trades", late(self.trades_v1, TRADES)),
+            web.get("/activity", late(self.activity_v1, ACTIVITY)),
             web.get("/value", self.value_v1),
-            web.get("/v2/positions", self.positions_v2),
-            web.get("/v2/trades", self.trades_v2),
-            web.get("/v2/activity", self.activity_v2),
+            web.get("/v2/positions", late(self.positions_v2, POSITIONS)),
+            web.get("/v2/trades", late(self.trades_v2, TRADES)),
+            web.get("/v2/activity", late(self.activity_v2, ACTIVITY)),
             web.get("/v2/value", self.value_v2),
             web.get("/v2/prices-history", self.prices),
         ]
@@ -76,10 +75,12 @@ class DataApi:
         return reply(_slice(request, [data_rows.trade_v1(one) for one in self._trades(request, takers_only=taken)]))
 
     async def activity_v1(self, request: web.Request) -> web.Response:
-        return reply(_slice(request, [data_rows.activity_v1(one) for one in self._activity(request)]))
+        """Without deposits, which the first version does not have."""
+        found = [one for one in self._activity(request) if one.kind != DEPOSIT]
+        return reply(_slice(request, [data_rows.activity_v1(one) for one in found]))
 
     async def value_v1(self, request: web.Request) -> web.Response:
-        return reply([{"user": _account(request), "value": self._value(request)}])
+        return reply([{"user": account_asked(request), "value": self._value(request)}])
 
     # --- version 2
 
@@ -90,18 +91,18 @@ class DataApi:
             raise Refused(400, f"status {status}: known are {', '.join(filter(None, _STATUSES))}")
         held = [one for one in self._held(request) if _STATUSES[status](one)]
         held.sort(key=lambda one: one.value, reverse=True)
-        return reply(_page(request, [data_rows.position_v2(one) for one in held]))
+        return reply(data_page(request, [data_rows.position_v2(one) for one in held]))
 
     async def trades_v2(self, request: web.Request) -> web.Response:
         """With what makers did, unless `taker_only` is true."""
         taken = request.query.get("taker_only", "false").lower() == "true"
-        return reply(_page(request, [data_rows.trade_v2(one) for one in self._trades(request, takers_only=taken)]))
+        return reply(data_page(request, [data_rows.trade_v2(one) for one in self._trades(request, takers_only=taken)]))
 
     async def activity_v2(self, request: web.Request) -> web.Response:
-        return reply(_page(request, [data_rows.activity_v2(one) for one in self._activity(request)]))
+        return reply(data_page(request, [data_rows.activity_v2(one) for one in self._activity(request)]))
 
     async def value_v2(self, request: web.Request) -> web.Response:
-        return reply({"data": {"proxy_wallet": _account(request), "value": self._value(request)}})
+        return reply({"data": {"proxy_wallet": account_asked(request), "value": self._value(request)}})
 
     async def prices(self, request: web.Request) -> web.Response:
         """Buckets are rounded down to whole minutes."""
@@ -119,13 +120,13 @@ class DataApi:
         rows: list[Json] = [
             {"timestamp": at, "price": number(price), "resolution_seconds": resolution} for at, price in points
         ]
-        return reply(_page(request, rows))
+        return reply(data_page(request, rows))
 
     # --- what there is
 
     def _held(self, request: web.Request) -> list[Position]:
-        markets = _markets(request)
-        found = positions(self._venue, _account(request))
+        markets = markets_asked(request)
+        found = positions(self._venue, account_asked(request))
         return [one for one in found if not markets or one.listing.facts.id in markets]
 
     def _value(self, request: web.Request) -> float | int:
@@ -135,7 +136,7 @@ class DataApi:
     def _trades(self, request: web.Request, *, takers_only: bool) -> list[Deed]:
         """Newest first; of every account when none is named."""
         exchange = self._venue.current()
-        account = _account(request) if "user" in request.query else None
+        account = account_asked(request) if "user" in request.query else None
         trades = exchange.truth().trades if account is None else tuple(reversed(exchange.trades(account)))
         found = [deed for trade in trades for deed in self._deeds(trade, account, takers_only=takers_only)]
         return _newest_first(found, request)
@@ -149,33 +150,11 @@ class DataApi:
 
     def _activity(self, request: web.Request) -> list[Deed]:
         """Newest first."""
-        account, kinds = _account(request), set(filter(None, request.query.get("type", "").split(",")))
+        account, kinds = account_asked(request), set(filter(None, request.query.get("type", "").split(",")))
         trades = self._venue.current().trades(account)
         found = [deed for trade in reversed(trades) for deed in self._deeds(trade, account, takers_only=False)]
-        found += [deed for deed in self._moves if deed.account == account]
+        found += self._other.of(account)
         return [deed for deed in _newest_first(found, request) if not kinds or deed.kind in kinds]
-
-    def _hear(self, news: Sequence[News]) -> None:
-        for one in news:
-            if isinstance(one, sim.CashMoved):
-                self._moves.append(self._move(one))
-
-    def _move(self, moved: sim.CashMoved) -> Deed:
-        """Of a market that is resolved nobody makes or merges pairs: it is called a redemption, of what won."""
-        payout = self._venue.payouts.get(moved.market)
-        kind = "SPLIT" if moved.cash < 0 else "MERGE" if payout is None else "REDEEM"
-        winner = {MICRO: Outcome.UP, 0: Outcome.DOWN}.get(payout) if payout is not None else None
-        name = f"{kind} {moved.account} {moved.market} {len(self._moves)}"
-        return Deed(
-            kind=kind,
-            account=moved.account,
-            listing=self._venue.listings[moved.market],
-            at=moved.at,
-            transaction=f"0x{hashlib.sha256(name.encode()).hexdigest()}",
-            size=abs(moved.cash),
-            cash=abs(moved.cash),
-            outcome=winner if kind == "REDEEM" else None,
-        )
 
 
 _STATUSES: Mapping[str | None, Callable[[Position], bool]] = {
@@ -191,27 +170,14 @@ _STATUSES: Mapping[str | None, Callable[[Position], bool]] = {
 # --- what is asked
 
 
-def _account(request: web.Request) -> Account:
-    try:
-        return Account(address(request.query.get("user", "")))
-    except InvalidAddress as error:
-        raise Refused(400, f"user: {error}") from None
-
-
-def _markets(request: web.Request) -> set[str]:
-    """Condition ids, in any of the three names; empty for all."""
-    named = (request.query.get(name, "") for name in ("market", "condition", "condition_id"))
-    return {one.lower() for text in named for one in text.split(",") if one}
-
-
 def _newest_first(found: list[Deed], request: web.Request) -> list[Deed]:
     """By market, side and time (seconds, both included) where given."""
-    markets, side = _markets(request), request.query.get("side")
+    markets, side = markets_asked(request), request.query.get("side")
     start, end = whole(request.query.get("start"), "start"), whole(request.query.get("end"), "end")
     wanted = [
         one
         for one in reversed(found)
-        if (not markets or one.listing.facts.id in markets)
+        if (not markets or one.market in markets)
         and side in (None, one.side)
         and (start is None or start <= seconds_of(one.at))
         and (end is None or seconds_of(one.at) <= end)
@@ -221,20 +187,7 @@ def _newest_first(found: list[Deed], request: web.Request) -> list[Deed]:
 
 def _slice(request: web.Request, rows: list[Json]) -> list[Json]:
     start = whole(request.query.get("offset"), "offset") or 0
-    return rows[start : start + _limit(request)]
-
-
-def _page(request: web.Request, rows: list[Json]) -> Json:
-    """The cursor is the number of rows before it."""
-    start = whole(request.query.get("cursor"), "cursor") or 0
-    end = start + _limit(request)
-    more = end < len(rows)
-    return {"data": rows[start:end], "pagination": {"has_more": more, "next_cursor": str(end) if more else None}}
-
-
-def _limit(request: web.Request) -> int:
-    limit = whole(request.query.get("limit"), "limit")
-    return ROWS if limit is None else max(1, min(limit, MOST_ROWS))
+    return rows[start : start + row_limit(request)]
 
 
 def _shares(request: web.Request, name: str, default: str) -> int:

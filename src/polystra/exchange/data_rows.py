@@ -16,19 +16,24 @@ NO_OUTCOME = 999
 
 
 class Deed(Struct, frozen=True, gc=False, kw_only=True):
-    """Something an account did, on the chain. `size` and `cash` are millionths; a deed about both tokens has no
-    `outcome`, and one that is no trade has no `side` and no `price`."""
+    """Something an account did, or was paid, on the chain. `size` and `cash` are millionths; a deed about both tokens
+    has no `outcome`, one that is no trade no `side` and no `price`, and one about cash alone no `listing`."""
 
     kind: str
     account: Account
-    listing: Listing
     at: Instant
     transaction: str
     size: int
     cash: int
+    listing: Listing | None = None
     price: int = 0
     outcome: Outcome | None = None
     side: Side | None = None
+
+    @property
+    def market(self) -> str:
+        """Its condition id, empty for none."""
+        return "" if self.listing is None else self.listing.facts.id
 
 
 def deed_of(trade: Trade, leg: Leg, listing: Listing) -> Deed:
@@ -67,11 +72,12 @@ def position_v1(one: Position) -> Json:
         "redeemable": one.redeemable,
         "mergeable": one.mergeable,
         **_market_v1(one.listing),
+        "eventId": str(one.listing.number // 4),
         "outcome": outcome_word(one.outcome),
         "outcomeIndex": _index(one.outcome),
         "oppositeOutcome": outcome_word(one.outcome.other),
         "oppositeAsset": one.listing.facts.token(one.outcome.other),
-        "endDate": moment(one.listing.facts.end),
+        "endDate": moment(one.listing.facts.end)[:10],
         "negativeRisk": one.listing.neg_risk,
     }
 
@@ -81,7 +87,7 @@ def trade_v1(one: Deed) -> Json:
         "proxyWallet": one.account,
         "side": one.side,
         "asset": _token(one),
-        "conditionId": one.listing.facts.id,
+        "conditionId": one.market,
         "size": number(one.size),
         "price": number(one.price),
         "timestamp": seconds_of(one.at),
@@ -145,7 +151,7 @@ def trade_v2(one: Deed) -> Json:
     return {
         "proxy_wallet": one.account,
         "token_id": _token(one),
-        "condition_id": one.listing.facts.id,
+        "condition_id": one.market,
         "side": one.side,
         "size": number(one.size),
         "price": number(one.price),
@@ -170,16 +176,22 @@ def activity_v2(one: Deed) -> Json:
 # --- what both have
 
 
-def _market_v1(listing: Listing) -> Json:
-    return {"title": listing.question, "slug": listing.slug, "icon": "", "eventSlug": listing.slug}
+def _market_v1(listing: Listing | None) -> Json:
+    title, slug = _named(listing)
+    return {"title": title, "slug": slug, "icon": "", "eventSlug": slug}
 
 
-def _market_v2(listing: Listing) -> Json:
-    return {"title": listing.question, "slug": listing.slug, "icon": "", "event_slug": listing.slug}
+def _market_v2(listing: Listing | None) -> Json:
+    title, slug = _named(listing)
+    return {"title": title, "slug": slug, "icon": "", "event_slug": slug}
+
+
+def _named(listing: Listing | None) -> tuple[str, str]:
+    return ("", "") if listing is None else (listing.question, listing.slug)
 
 
 def _token(one: Deed) -> str:
-    return "" if one.outcome is None else one.listing.facts.token(one.outcome)
+    return "" if one.outcome is None or one.listing is None else one.listing.facts.token(one.outcome)
 
 
 def _word(outcome: Outcome | None) -> str:

@@ -29,8 +29,20 @@ PONG = "PONG"
 # --- market channel --------------------------------------------------------------------------------------------------
 
 
-def book_event(listing: Listing, book: Book, outcome: Outcome, at: Instant) -> Json:
-    return {"event_type": "book", **book_of(listing, book, outcome, at)}
+_REST_ALONE = frozenset({"min_order_size", "neg_risk"})
+_FIRST_ALONE = frozenset({"tick_size", "last_trade_price"})
+
+
+def first_book(listing: Listing, book: Book, outcome: Outcome, at: Instant) -> Json:
+    """What a subscription begins with: REST's book, with REST's hash, but for two facts of the market (recorded)."""
+    form = book_of(listing, book, outcome, at)
+    return {name: value for name, value in form.items() if name not in _REST_ALONE} | {"event_type": "book"}
+
+
+def book_again(listing: Listing, book: Book, outcome: Outcome, at: Instant) -> Json:
+    """The book after a trade, without tick and last price (recorded)."""
+    form = first_book(listing, book, outcome, at)
+    return {name: value for name, value in form.items() if name not in _FIRST_ALONE}
 
 
 def price_change(listing: Listing, output: sim.PublicLevels) -> Json:
@@ -101,6 +113,7 @@ def best_bid_ask(listing: Listing, top: Top, outcome: Outcome, at: Instant) -> J
 
 
 def new_market(listing: Listing, at: Instant) -> Json:
+    """It is told before the market takes orders, so it is not active yet; what only sports have is empty (recorded)."""
     facts = listing.facts
     tokens = [facts.token(outcome) for outcome in Outcome]
     return {
@@ -112,15 +125,26 @@ def new_market(listing: Listing, at: Instant) -> Json:
         "description": "",
         "assets_ids": tokens,
         "outcomes": [outcome_word(outcome) for outcome in Outcome],
+        "event_message": {
+            "id": str(listing.number // 4),
+            "ticker": listing.slug,
+            "slug": listing.slug,
+            "title": listing.question,
+            "description": "",
+        },
         "timestamp": milliseconds(at),
-        "tags": ["crypto", "up-or-down"],
+        "tags": [],
         "condition_id": facts.id,
-        "active": True,
+        "active": False,
         "clob_token_ids": tokens,
+        "sports_market_type": "",
+        "line": "",
+        "game_start_time": "",
         "order_price_min_tick_size": show(facts.tick),
+        "group_item_title": "",
         "taker_base_fee": str(base_fee(listing)),
         "fees_enabled": bool(facts.fee_rate),
-        "fee_schedule": fee_schedule(listing),
+        "fee_schedule": _told_fees(listing),
     }
 
 
@@ -150,6 +174,19 @@ def fee_schedule(listing: Listing) -> Json | None:
         "rate": number(facts.fee_rate),
         "takerOnly": True,
         "rebateRate": number(facts.rebate_rate),
+    }
+
+
+def _told_fees(listing: Listing) -> Json | None:
+    """The schedule as this stream has it: other names than the catalogue's, and texts (recorded)."""
+    facts = listing.facts
+    if not facts.fee_rate:
+        return None
+    return {
+        "exponent": str(facts.fee_exponent),
+        "rate": show(facts.fee_rate),
+        "taker_only": True,
+        "rebate_rate": show(facts.rebate_rate),
     }
 
 

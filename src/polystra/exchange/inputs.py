@@ -12,6 +12,7 @@ from polystra.core.units import Instant
 from polystra.exchange.listings import Listing
 from polystra.exchange.members import MemberChange
 from polystra.sim import messages as sim
+from polystra.sim.records import Account
 
 
 class Asked(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="kind", tag="asked"):
@@ -42,7 +43,15 @@ class MemberChanged(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind
     member: MemberChange
 
 
-Input: TypeAlias = Asked | Listed | Played | MemberChanged
+class NoticesDropped(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="notices-dropped"):
+    """Accounts that want no more of the notifications with these numbers, or of any when there are none."""
+
+    at: Instant
+    accounts: tuple[Account, ...]
+    numbers: tuple[str, ...]
+
+
+Input: TypeAlias = Asked | Listed | Played | MemberChanged | NoticesDropped
 
 
 class Record(Protocol):

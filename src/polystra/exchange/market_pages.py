@@ -10,9 +10,11 @@ from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, Usd
 from polystra.edge.polymarket.contracts import COLLATERAL
 from polystra.exchange.catalogue import moment
+from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.listings import Listing
 from polystra.exchange.pages import requested_page
 from polystra.exchange.replies import Refused, Routes, reply
+from polystra.exchange.reward_terms import spread_form
 from polystra.exchange.venue import Venue
 from polystra.exchange.wire import Json, base_fee, number, outcome_word, seconds_of, top_of
 from polystra.sim.records import STREET
@@ -20,12 +22,11 @@ from polystra.sim.records import STREET
 ROWS = 1_000
 """Of a page."""
 
-_CENT = 10_000
-
 
 class MarketPages:
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, faults: Faults) -> None:
         self._venue = venue
+        self._faults = faults
 
     def routes(self) -> Routes:
         return [
@@ -84,7 +85,10 @@ class MarketPages:
 
     def _listings(self) -> list[Listing]:
         self._venue.advance()
-        return list(self._venue.listings.values())
+        return [listing for listing in self._venue.listings.values() if not self._is_late(listing)]
+
+    def _is_late(self, listing: Listing) -> bool:
+        return self._faults.strikes(Fault.HYDRATED_LATE, listing.slug) is not None
 
     def _sampled(self) -> list[Listing]:
         return [one for one in self._listings() if rewards_now(self._venue, one)]
@@ -92,7 +96,7 @@ class MarketPages:
     def _asked(self, request: web.Request) -> Listing:
         self._venue.advance()
         listing = self._venue.listings.get(MarketId(request.match_info["market"]))
-        if listing is None:
+        if listing is None or self._is_late(listing):
             raise Refused(404, "market not found")
         return listing
 
@@ -175,11 +179,6 @@ def tokens_form(venue: Venue, listing: Listing) -> list[Json]:
         }
         for outcome in Outcome
     ]
-
-
-def spread_form(listing: Listing) -> float | int:
-    """The widest rewarded distance from the middle, in cents."""
-    return listing.facts.reward_spread / _CENT
 
 
 def _rewards(venue: Venue, listing: Listing) -> Json:

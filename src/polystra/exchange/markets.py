@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Outcome, Side
 from polystra.core.units import Shares, mirror, show
+from polystra.exchange.catalogue import moment
 from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.listings import Listing
 from polystra.exchange.replies import Refused, Routes, reply
@@ -51,6 +52,7 @@ class Markets:
             web.get("/time", self.time),
             web.get("/version", self.version),
             web.get("/book", self.book),
+            web.get("/books", self.no_books),
             web.post("/books", self.books),
             web.get("/midpoint", self.midpoint),
             web.post("/midpoints", self.midpoints),
@@ -75,7 +77,8 @@ class Markets:
         return reply(seconds_of(self._venue.now()))
 
     async def version(self, _: web.Request) -> web.Response:
-        return reply({"version": 2})
+        flipped = self._faults.strikes(Fault.VERSION_FLIPPED, "GET /version")
+        return reply({"version": 3 if flipped else 2})
 
     # --- books
 
@@ -85,8 +88,12 @@ class Markets:
     async def books(self, request: web.Request) -> web.Response:
         """In an order of its own, and without what is not known. Books of one market share their timestamp."""
         tokens = _many(token_list(await request.read()))
-        known = sorted(token for token in dict.fromkeys(tokens) if token in self._venue.tokens)
+        known = sorted(token for token in dict.fromkeys(tokens) if self._known(token))
         return reply([self._book(*self._venue.tokens[token], "POST /books") for token in known])
+
+    async def no_books(self, _: web.Request) -> web.Response:
+        """The venue's own documents have this route; it does not (recorded)."""
+        raise Refused(400, "Invalid payload")
 
     def _book(self, listing: Listing, outcome: Outcome, where: str) -> Json:
         book = self._state(listing)
@@ -125,7 +132,7 @@ class Markets:
         _many(None if asked is None else [token for token, _ in asked])
         found: dict[TokenId, dict[str, str]] = {}
         for token, side in asked or ():
-            known = self._venue.tokens.get(token)
+            known = self._known(token)
             price = best(self._top(*known), side) if known else None
             if price is not None:
                 found.setdefault(token, {})[side] = price
@@ -140,7 +147,7 @@ class Markets:
 
     async def _each(self, request: web.Request, read: _Read) -> dict[TokenId, str]:
         tokens = _many(token_list(await request.read()))
-        found = {token: read(self._top(*self._venue.tokens[token])) for token in tokens if token in self._venue.tokens}
+        found = {token: read(self._top(*self._venue.tokens[token])) for token in tokens if self._known(token)}
         return {token: text for token, text in found.items() if text is not None}
 
     # --- last trades
@@ -150,7 +157,7 @@ class Markets:
 
     async def last_trades_prices(self, request: web.Request) -> web.Response:
         tokens = _many(token_list(await request.read()))
-        known = [token for token in tokens if token in self._venue.tokens]
+        known = [token for token in tokens if self._known(token)]
         return reply([{"token_id": token, **self._last_trade(self._venue.tokens[token][0])} for token in known])
 
     def _last_trade(self, listing: Listing) -> Json:
@@ -174,10 +181,12 @@ class Markets:
 
     async def clob_market(self, request: web.Request) -> web.Response:
         listing = self._venue.listings.get(MarketId(request.match_info["market"]))
-        if listing is None:
+        if listing is None or self._faults.strikes(Fault.HYDRATED_LATE, listing.slug):
             raise Refused(404, "market not found")
-        open_ = listing.facts.id not in self._venue.closed_at and self._venue.now() >= listing.facts.accepts_from
-        return reply(compact_market(listing, self._state(listing).tick, accepting=open_))
+        facts = listing.facts
+        open_ = facts.id not in self._venue.closed_at and self._venue.now() >= facts.accepts_from
+        since = moment(max(listing.listed_at, facts.accepts_from))
+        return reply(compact_market(listing, self._state(listing).tick, accepting=open_) | {"aot": since})
 
     async def market_of(self, request: web.Request) -> web.Response:
         return reply(market_of_token(self._asked(request, "market not found")[0]))
@@ -186,9 +195,16 @@ class Markets:
         token = TokenId(request.match_info.get("token") or request.query.get("token_id", ""))
         if not token:
             raise Refused(400, "Invalid token id")
-        known = self._venue.tokens.get(token)
+        known = self._known(token)
         if known is None:
             raise Refused(404, unknown)
+        return known
+
+    def _known(self, token: TokenId) -> tuple[Listing, Outcome] | None:
+        """Whose token it is, unless a fault keeps that from the CLOB."""
+        known = self._venue.tokens.get(token)
+        if known is None or self._faults.strikes(Fault.HYDRATED_LATE, known[0].slug):
+            return None
         return known
 
 

@@ -18,11 +18,12 @@ from polystra.exchange.approvals import require_allowance
 from polystra.exchange.auth import Gate
 from polystra.exchange.faults import Fault, Faults
 from polystra.exchange.limits import Kind, Limits
+from polystra.exchange.markets import NO_BOOK
 from polystra.exchange.members import Member
 from polystra.exchange.replies import Refused, Routes, reply
 from polystra.exchange.venue import OrderFate, Venue
 from polystra.exchange.wire import UNREADABLE, Json, accepted_form, cancelled_form, refused_in_batch, rejected_form
-from polystra.exchange.words import DELAYED, status_of
+from polystra.exchange.words import DELAYED, VERSION_MISMATCH, status_of
 from polystra.sim import messages as sim
 from polystra.sim.records import Account
 
@@ -99,6 +100,11 @@ class Orders:
 
     async def _judged(self, sent: SentOrder, member: Member, where: str) -> OrderFate:
         order = self._believed(sent, member)
+        if self._faults.strikes(Fault.VERSION_FLIPPED, where):
+            raise Refused(400, VERSION_MISMATCH)
+        known = self._venue.tokens.get(order.token)
+        if known is not None and self._faults.strikes(Fault.HYDRATED_LATE, known[0].slug):
+            raise Refused(404, NO_BOOK)
         if struck := self._faults.strikes(Fault.ORDER_REFUSED, where):
             text = (struck.text or DELAYED).replace("{id}", order.order).replace("{amount}", str(order.maker_amount))
             raise Refused(status_of(text), text)

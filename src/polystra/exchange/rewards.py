@@ -1,7 +1,7 @@
 """What makers earn (`PROTOCOL.md` B.1, B.4, F): rewards of markets and of members, scoring orders, and fee rebates.
 
-Rewards are sampled by the exchange (`sim.rewards`). Earnings and rebates are told and never paid out, so no account's
-cash depends on them. Amounts are in pUSD; days are UTC days.
+Rewards are sampled by the exchange (`sim.rewards`), which pays them and the rebates only if it is told to
+(`sim.payouts`). Amounts are in pUSD; days are UTC days.
 """
 
 from collections.abc import Iterable
@@ -18,10 +18,10 @@ from polystra.edge.polymarket.wallet import SignatureType
 from polystra.exchange.auth import Gate
 from polystra.exchange.catalogue import moment
 from polystra.exchange.listings import Listing
-from polystra.exchange.market_pages import rewards_now, spread_form, tokens_form
+from polystra.exchange.market_pages import rewards_now, tokens_form
 from polystra.exchange.pages import requested_page
-from polystra.exchange.rebates import rebates
 from polystra.exchange.replies import Refused, Routes, reply
+from polystra.exchange.reward_terms import spread_form, whole_reward
 from polystra.exchange.venue import Venue
 from polystra.exchange.wire import UNREADABLE, Json, number, top_of
 from polystra.sim.records import Account
@@ -188,16 +188,16 @@ class Rewards:
     async def rebates(self, request: web.Request) -> web.Response:
         """What a maker's fills of that day bring it of the fees that takers paid; null for nothing."""
         day, maker = _date(request), _maker(request)
-        found = rebates(self._venue.current().truth().trades, self._venue.listings, Account(maker), _day(day))
+        found = [one for one in self._venue.current().rebates(_day(day)) if one.account == Account(maker)]
         rows = [
             {
                 "date": day.isoformat(),
-                "condition_id": market,
+                "condition_id": one.market,
                 "asset_address": COLLATERAL,
                 "maker_address": maker,
-                "rebated_fees_usdc": show(amount),
+                "rebated_fees_usdc": show(one.amount),
             }
-            for market, amount in found.items()
+            for one in found
         ]
         return reply(rows or None)
 
@@ -205,14 +205,13 @@ class Rewards:
 def _config(listing: Listing) -> Json:
     """The programme of a market: its rate, from its listing to its end."""
     facts = listing.facts
-    days = max(1, -(-(facts.end - listing.listed_at) // 86_400_000_000_000))
     return {
         "id": listing.number,
         "asset_address": COLLATERAL,
         "start_date": moment(listing.listed_at)[:10],
         "end_date": moment(facts.end)[:10],
         "rate_per_day": number(facts.reward_rate),
-        "total_rewards": number(facts.reward_rate * days),
+        "total_rewards": number(whole_reward(listing)),
     }
 
 

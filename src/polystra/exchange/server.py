@@ -16,10 +16,13 @@ from polystra.exchange.control import CONTROL, Control, Pace, local_only
 from polystra.exchange.data_api import DataApi
 from polystra.exchange.faults import Faults
 from polystra.exchange.gamma import Gamma
+from polystra.exchange.groups import Groups
 from polystra.exchange.limits import Limits, Tier, stated
 from polystra.exchange.lock_step import LockStep
 from polystra.exchange.market_pages import MarketPages
+from polystra.exchange.market_statistics import MarketStatistics
 from polystra.exchange.markets import Markets
+from polystra.exchange.memory import Memory
 from polystra.exchange.notifications import Notifications
 from polystra.exchange.orders import Orders
 from polystra.exchange.pace import SteppedClock, SteppedPace, WallPace
@@ -32,6 +35,7 @@ from polystra.exchange.rewards import Rewards
 from polystra.exchange.rpc import Rpc
 from polystra.exchange.rtds import RtdsStream
 from polystra.exchange.spot import SpotMarket
+from polystra.exchange.standings import Standings
 from polystra.exchange.streams import MarketStream, UserStream
 from polystra.exchange.venue import Venue
 
@@ -73,14 +77,16 @@ async def serve(  # noqa: PLR0913 - options, each with a default
     prices: PriceBoard | None = None,
     spot: SpotMarket | None = None,
     tier: Tier = Tier.STANDARD,
+    memory: Memory | None = None,
 ) -> AsyncIterator[Endpoints]:
     """Serves until the block ends; port 0 takes a free one. With `stepped`, which must be the venue's clock, time moves
     only by `/control/time`, with `lock_step` only with its trader; without either the venue wakes by the wall, and its
     clock runs `speed` times as fast. The price feeds tell what `prices` is told, Binance what `spot` makes of it.
-    Signers are held to the limits of `tier`."""
+    Signers are held to the limits of `tier`. `memory` is there where the venue has had inputs before."""
     board = prices or PriceBoard()
     pace = lock_step or (SteppedPace(venue, stepped) if stepped is not None else WallPace(venue, speed))
-    parts = _Parts(faults or Faults(), board, spot or SpotMarket(board), Limits(venue.now, tier))
+    spot, limits = spot or SpotMarket(board), Limits(venue.now, tier)
+    parts = _Parts(faults or Faults(), board, spot, limits, memory or Memory(venue))
     runner = web.AppRunner(
         _application(venue, pace, parts),
         access_log=None,
@@ -102,11 +108,12 @@ class _Parts(Struct, frozen=True):
     prices: PriceBoard
     spot: SpotMarket
     limits: Limits
+    memory: Memory
 
 
 def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
     gate, faults, limits = Gate(venue), parts.faults, parts.limits
-    faults.later = venue.later
+    faults.later, faults.seed = venue.later, venue.seed_for("faults")
     relayer = Relayer(venue)
     binance = BinanceStream(venue, faults, parts.spot)
     streams = (
@@ -117,14 +124,21 @@ def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
     )
     steps = [pace.middleware(spared=CONTROL)] if isinstance(pace, LockStep) else []
     clob = web.Application(middlewares=[breaks, *steps, faulty(venue, faults, spared=CONTROL), stated, refusals])
-    public = (Markets(venue, faults), MarketPages(venue), PriceHistory(venue), Builders(venue), Rpc(venue, relayer))
+    public = (
+        Markets(venue, faults),
+        MarketPages(venue, faults),
+        PriceHistory(venue),
+        Builders(venue),
+        Rpc(venue, relayer),
+    )
     members = (
         ApiKeys(venue, gate),
         Orders(venue, gate, faults=faults, limits=limits),
         Accounts(venue, gate),
         Rewards(venue, gate),
-        Notifications(venue, gate),
+        Notifications(venue, gate, parts.memory.notices),
     )
+    data = (DataApi(venue, parts.memory.deeds, faults), Approvals(venue), MarketStatistics(venue), Standings(venue))
     for area in (*public, *members, *streams):
         clob.add_routes(area.routes())
     control = web.Application(middlewares=[local_only])
@@ -132,9 +146,9 @@ def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
     control.add_routes(pace.routes() if isinstance(pace, LockStep) else [])
     clob.add_subapp(CONTROL, control)
     services = (
-        (_GAMMA, Gamma(venue, faults).routes()),
+        (_GAMMA, [*Gamma(venue, faults).routes(), *Groups(venue).routes()]),
         (_RELAYER, relayer.routes()),
-        (_DATA, [*DataApi(venue).routes(), *Approvals(venue).routes()]),
+        (_DATA, [route for area in data for route in area.routes()]),
         (_BINANCE, [*BinanceRest(venue, parts.spot).routes(), *binance.routes()]),
     )
     for prefix, routes in services:

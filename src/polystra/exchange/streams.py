@@ -1,26 +1,30 @@
 """The two streams (`PROTOCOL.md` C.1, C.2): who wants to hear what, and who is told."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 import msgspec
 from aiohttp import WSCloseCode, web
-from msgspec.structs import replace
 
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Outcome
-from polystra.core.units import NO_ASK, NO_BID
+from polystra.core.units import Instant
 from polystra.edge.polymarket.addresses import Address
 from polystra.exchange import frames
 from polystra.exchange.connections import Connection, Readers
-from polystra.exchange.faults import Fault, Faults
+from polystra.exchange.faults import Faults
 from polystra.exchange.listings import Listing
+from polystra.exchange.misstated import Misstated
 from polystra.exchange.replies import Routes
 from polystra.exchange.venue import News, Venue
 from polystra.exchange.wire import UNREADABLE, Json, Top, encode
 from polystra.sim import messages as sim
+from polystra.sim.records import Book
 
 MARKET = "market"
 USER = "user"
+
+_BookForm: TypeAlias = Callable[[Listing, Book, Outcome, Instant], Json]
 
 
 class _MarketReader(msgspec.Struct, eq=False):
@@ -38,6 +42,7 @@ class MarketStream:
         self._readers = Readers[_MarketReader]()
         self._by_token: dict[TokenId, dict[_MarketReader, None]] = {}
         self._tops: dict[MarketId, Top] = {}
+        self._misstated = Misstated(faults, MARKET)
         venue.listeners.append(self._tell)
 
     def routes(self) -> Routes:
@@ -72,7 +77,7 @@ class MarketStream:
             self._by_token.setdefault(token, {})[reader] = None
         if asked.initial_dump and (fresh or not asked.operation):
             known = [self._venue.tokens[token] for token in fresh if token in self._venue.tokens]
-            reader.connection.put(encode([self._book(listing, outcome) for listing, outcome in known]))
+            reader.connection.put(encode([self._book(frames.first_book, *one) for one in known]))
 
     def _forget(self, reader: _MarketReader, tokens: Sequence[TokenId]) -> None:
         for token in tokens:
@@ -92,7 +97,7 @@ class MarketStream:
                 case Listing():
                     self._send(self._customers(self._readers), frames.new_market(one, self._venue.now()))
                 case sim.PublicBook():
-                    self._send_books(self._venue.listings[one.market])
+                    self._send_books(frames.first_book, self._venue.listings[one.market])
                 case sim.PublicLevels():
                     self._send_levels(self._venue.listings[one.market], one)
                 case sim.PublicTrade():
@@ -105,13 +110,11 @@ class MarketStream:
                 case _:
                     pass
         for market in traded:
-            self._send_books(self._venue.listings[market])
+            self._send_books(frames.book_again, self._venue.listings[market])
 
     def _send_levels(self, listing: Listing, output: sim.PublicLevels) -> None:
         readers = self._followers(listing)
-        told = output
-        if readers and self._faults.strikes(Fault.BEST_WRONG, MARKET):
-            told = replace(output, best_bid=NO_BID, best_ask=NO_ASK)
+        told = self._misstated.told(output, self._venue.book) if readers else output
         self._send(readers, frames.price_change(listing, told) if readers else {})
         top = Top(output.best_bid, output.best_ask)
         if self._tops.get(listing.facts.id) != top:
@@ -127,10 +130,10 @@ class MarketStream:
         self._send(list(up), frames.last_trade(listing, output, Outcome.UP))
         self._send(down, frames.last_trade(listing, output, Outcome.DOWN))
 
-    def _send_books(self, listing: Listing) -> None:
+    def _send_books(self, form: _BookForm, listing: Listing) -> None:
         for token, outcome in frames.both(listing):
             readers = list(self._by_token.get(token, ()))
-            self._send(readers, self._book(listing, outcome) if readers else {})
+            self._send(readers, self._book(form, listing, outcome) if readers else {})
 
     def _send_tick(self, listing: Listing, output: sim.PublicTick) -> None:
         for token, outcome in frames.both(listing):
@@ -150,10 +153,10 @@ class MarketStream:
         """Those who asked for the custom events."""
         return [reader for reader in readers if reader.custom]
 
-    def _book(self, listing: Listing, outcome: Outcome) -> Json:
+    def _book(self, form: _BookForm, listing: Listing, outcome: Outcome) -> Json:
         """As it is; also while news is being told, when the venue's time must not move."""
         market = listing.facts.id
-        return frames.book_event(listing, self._venue.book(market), outcome, self._venue.changed_at[market])
+        return form(listing, self._venue.book(market), outcome, self._venue.changed_at[market])
 
     def _send(self, readers: Sequence[_MarketReader], event: Json) -> None:
         if readers:

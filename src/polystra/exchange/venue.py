@@ -21,7 +21,7 @@ from polystra.core.ids import MarketId, TokenId, VenueOrderId
 from polystra.core.terms import Outcome, Side
 from polystra.core.units import Instant, Nanos, Usd
 from polystra.edge.clock import Clock
-from polystra.exchange.inputs import Asked, Listed, MemberChanged, NoRecord, Played, Record
+from polystra.exchange.inputs import Asked, Listed, MemberChanged, NoRecord, NoticesDropped, Played, Record
 from polystra.exchange.listings import InvalidListing, Listing
 from polystra.exchange.members import Member, MemberChange, Members
 from polystra.sim import messages as sim
@@ -29,8 +29,9 @@ from polystra.sim.exchange import Exchange
 from polystra.sim.records import Account, Book
 from polystra.sim.rules import Rules
 
-News: TypeAlias = sim.Output | Listing
-"""What a stream may tell: an output of the exchange, or a market that was listed."""
+News: TypeAlias = sim.Output | Listing | Asked | NoticesDropped
+"""What a listener hears: an output of the exchange, a market that was listed, or an input about which the exchange says
+nothing itself: a deposit as it was asked for, and notifications that were dropped."""
 
 Listener: TypeAlias = Callable[[Sequence[News]], None]
 OrderFate: TypeAlias = sim.OrderAccepted | sim.OrderRejected
@@ -60,6 +61,7 @@ class Venue:
         self._slept = 0
         self.members = members
         self.tolerance = tolerance
+        self.coming: dict[MarketId, Listing] = {}
         self.listings: dict[MarketId, Listing] = {}
         self.tokens: dict[TokenId, tuple[Listing, Outcome]] = {}
         self.changed_at: dict[MarketId, Instant] = {}
@@ -85,17 +87,27 @@ class Venue:
         """Take the time from this clock from now on; if it is behind, time stands still until it has caught up."""
         self._clock = clock
 
-    def redo(self, one: Asked | Listed | MemberChanged) -> None:
+    def redo(self, one: Asked | Listed | MemberChanged | NoticesDropped) -> None:
         """An input that was taken before; the clock shows its moment. One that was refused then is refused again."""
         if isinstance(one, MemberChanged):
             self.members.redo(one.member)
             return
         self.advance()
         with contextlib.suppress(ValueError):
-            self._ask(one) if isinstance(one, Asked) else self._list(one)
+            match one:
+                case Asked():
+                    self._ask(one)
+                case Listed():
+                    self._list(one)
+                case NoticesDropped():
+                    self._say((one,))
 
     def _member_changes(self, change: MemberChange) -> None:
         self._record.took(MemberChanged(at=self.now(), member=change))
+
+    def seed_for(self, use: str) -> bytes:
+        """Of a chance that the venue's seed decides and that draws nothing from its own."""
+        return self._exchange.seed_for(use)
 
     # --- time
 
@@ -144,6 +156,12 @@ class Venue:
         """The answer that comes at once: to everything but an order in its hold, and news of the market."""
         return self._take(Asked(at=self.advance(), asked=request))
 
+    def drop_notices(self, accounts: Sequence[Account], numbers: Sequence[str]) -> None:
+        """What these accounts were notified of is forgotten: of these numbers, or all of it when none is given."""
+        dropped = NoticesDropped(at=self.advance(), accounts=tuple(accounts), numbers=tuple(numbers))
+        self._record.took(dropped)
+        self._say((dropped,))
+
     async def place(self, order: sim.Submit, member: Member, builder: str = "") -> OrderFate:
         """Waits out the taker hold."""
         answer = self._take(Asked(at=self.advance(), asked=order, key=member.api_key, builder=builder))
@@ -165,6 +183,8 @@ class Venue:
         outputs = self._do(request, asked.at)
         if isinstance(request, sim.SetRestriction):
             self.restrictions[request.account] = request.restriction
+        if isinstance(request, sim.Deposit):
+            self._say((asked,))
         return _answer(outputs)
 
     def _submit(self, order: sim.Submit, asked: Asked) -> sim.Answer | None:
@@ -227,6 +247,11 @@ class Venue:
         else:
             self.ask(news)
 
+    def announce(self, listing: Listing) -> None:
+        """The recordings' next step: the catalogue shows a market that nobody can trade yet."""
+        self._record.took(Played(at=self.advance()))
+        self.coming[listing.facts.id] = listing
+
     def play(self, news: Sequence[Listing | sim.Request]) -> None:
         """The recordings' next step, all of one moment. A book that is stated as it stands is published again: the
         stream is alive. Raises ValueError for what cannot be."""
@@ -241,11 +266,11 @@ class Venue:
     def _list(self, listed: Listed) -> None:
         listing, facts = listed.listed, listed.listed.facts
         self._do(sim.ListMarket(market=facts), listed.at)
+        self.coming.pop(facts.id, None)
         self.listings[facts.id] = listing
         self.tokens[facts.up_token] = (listing, Outcome.UP)
         self.tokens[facts.down_token] = (listing, Outcome.DOWN)
-        for listener in self.listeners:
-            listener((listing,))
+        self._say((listing,))
         self._do(sim.Publish(market=facts.id), listed.at)
 
     def _tell(self, outputs: Sequence[sim.Output]) -> None:
@@ -265,8 +290,11 @@ class Venue:
                 case _:
                     pass
         if outputs:
-            for listener in self.listeners:
-                listener(outputs)
+            self._say(outputs)
+
+    def _say(self, news: Sequence[News]) -> None:
+        for listener in self.listeners:
+            listener(news)
 
 
 def _answer(outputs: Sequence[sim.Output]) -> sim.Answer | None:

@@ -5,6 +5,7 @@ what it gives, in base units.
 """
 
 DELAYED = "order match delayed due to market conditions"
+VERSION_MISMATCH = "order_version_mismatch"
 
 INTERNAL = (
     "order timed out",
@@ -21,7 +22,7 @@ REFUSALS = (
     DELAYED,
     "order canceled in the CTF exchange contract",
     "invalid nonce",
-    "order_version_mismatch",
+    VERSION_MISMATCH,
     "order {id} crosses the book",
     "not enough balance / allowance",
     "not enough balance / allowance: the allowance is not enough -> allowance: 0, order amount: {amount}",

@@ -78,6 +78,11 @@ class Accounts:
         self.purse(account).cash.owned += amount
         self.deposited = Usd(self.deposited + amount)
 
+    def pay_out(self, account: Account, amount: Usd) -> None:
+        """From the venue, which may have less than that. It is on the chain and in the cache at once."""
+        self.purse(account).cash.owned += amount
+        self.venue.cash.owned -= amount
+
     # --- the stages of one leg
 
     def match(self, leg: Leg) -> None:

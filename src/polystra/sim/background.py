@@ -1,14 +1,17 @@
 """What the world does to a market (books, trades, grid, close, resolution), and what that means for our orders."""
 
+from functools import partial
+
 from polystra.core.terms import Outcome, Side
 from polystra.core.units import MICRO, Instant, Price, Shares
-from polystra.sim import fills, life, queue, rules
+from polystra.sim import fills, life, mishaps, queue, rules
 from polystra.sim.floor import Floor
 from polystra.sim.markets import Market, MarketState
 from polystra.sim.messages import (
     ChangeLevels,
     CloseMarket,
     ListMarket,
+    Mishap,
     PrintTrade,
     PublicBook,
     PublicClose,
@@ -19,6 +22,7 @@ from polystra.sim.messages import (
     SetBook,
     SetTick,
 )
+from polystra.sim.orders import Order
 
 
 def list_market(floor: Floor, request: ListMarket, now: Instant) -> None:
@@ -77,10 +81,19 @@ def close_market(floor: Floor, request: CloseMarket, now: Instant) -> None:
         raise ValueError(f"market {request.market} is {market.state.value} already, close it once")
     market.state = MarketState.CLOSED
     floor.out.append(PublicClose(at=now, market=request.market))
+    for order in [order for order in floor.resting.values() if order.market == request.market]:
+        if late := mishaps.strikes(floor, Mishap.FILL_AFTER_CLOSE, mishaps.of_order(order)):
+            floor.set_alarm(Instant(now + late.delay), partial(_serve_late, floor, market, order))
+
+
+def _serve_late(floor: Floor, market: Market, order: Order, now: Instant) -> None:
+    if floor.resting.get(order.id) is order:
+        fills.serve(floor, market, order, order.remaining)
+        floor.publish_changes(market, now)
 
 
 def resolve(floor: Floor, request: Resolve, now: Instant) -> None:
-    """Raises ValueError for a second resolution and for a payout outside 0 to 1."""
+    """The book is gone with it. Raises ValueError for a second resolution and for a payout outside 0 to 1."""
     market = floor.market(request.market)
     if market.state is MarketState.RESOLVED or not 0 <= request.up_payout <= MICRO:
         raise ValueError(
@@ -92,6 +105,7 @@ def resolve(floor: Floor, request: Resolve, now: Instant) -> None:
     for order in [order for order in floor.resting.values() if order.market == request.market]:
         life.end(floor, order, life.RESOLVED)
     floor.publish_changes(market, now)
+    market.forget_books()
     floor.out.append(PublicResolution(at=now, market=request.market, up_payout=request.up_payout))
 
 

@@ -27,6 +27,12 @@ class Ladder:
         self._none = NO_BID if side is Side.BUY else NO_ASK
         self._street_best = self._none
 
+    def emptied(self) -> "Ladder":
+        """A new one, looked at as this one is."""
+        ladder = Ladder(self.side)
+        ladder.watched = self.watched
+        return ladder
+
     # --- what is there
 
     def street(self, price: Price) -> Shares:

@@ -2,9 +2,9 @@
 
 from polystra.core.ids import VenueOrderId
 from polystra.core.units import Instant
-from polystra.sim import life, rules
+from polystra.sim import fills, life, mishaps, rules
 from polystra.sim.floor import Floor
-from polystra.sim.messages import Cancel, CancelAll, CancelAnswered, CancelMarket, RequestRejected
+from polystra.sim.messages import Cancel, CancelAll, CancelAnswered, CancelMarket, Mishap, RequestRejected
 from polystra.sim.orders import Order
 from polystra.sim.records import Account
 from polystra.sim.rules import Refusal
@@ -49,8 +49,12 @@ def _cancel(floor: Floor, account: Account, orders: list[Order], missing: tuple[
     gone = tuple(order.id for order in orders)
     floor.out.append(CancelAnswered(at=floor.now, account=account, canceled=gone, not_canceled=missing))
     for order in orders:
-        life.end(floor, order, life.CANCELED)
-        floor.publish_changes(floor.markets[order.market], floor.now)
+        market = floor.markets[order.market]
+        if late := mishaps.strikes(floor, Mishap.FILL_AFTER_CANCEL, mishaps.of_order(order)):
+            fills.serve_unheard(floor, market, order, late.delay)
+        else:
+            life.end(floor, order, life.CANCELED)
+        floor.publish_changes(market, floor.now)
 
 
 def _resting(floor: Floor, account: Account, name: VenueOrderId) -> Order | None:

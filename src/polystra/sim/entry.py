@@ -4,12 +4,12 @@ from functools import partial
 
 from polystra.core.ids import VenueOrderId
 from polystra.core.terms import Side, TimeInForce
-from polystra.core.units import MICRO, Instant, Shares, Usd
-from polystra.sim import fills, heartbeat, life, rules
+from polystra.core.units import MICRO, Instant, Nanos, Shares, Usd
+from polystra.sim import fills, heartbeat, life, mishaps, payouts, rules, scarcity
 from polystra.sim.floor import Floor
 from polystra.sim.markets import Market, MarketState
 from polystra.sim.matching import Plan, plan
-from polystra.sim.messages import OrderAccepted, OrderAnswer, OrderChange, OrderRejected, Restriction, Submit
+from polystra.sim.messages import Mishap, OrderAccepted, OrderAnswer, OrderChange, OrderRejected, Restriction, Submit
 from polystra.sim.orders import Order
 from polystra.sim.records import Account
 from polystra.sim.rules import Refusal
@@ -21,8 +21,15 @@ def submit(floor: Floor, request: Submit, now: Instant) -> None:
         _reject(floor, request.account, request.order, order)
         return
     market = floor.markets[order.market]
-    if market.facts.taker_hold and market.crosses(order):
-        _hold(floor, market, order)
+    crosses = market.crosses(order)
+    delayed = mishaps.strikes(floor, Mishap.ORDER_DELAYED, mishaps.of_order(order)) if crosses else None
+    if delayed:
+        _hold(floor, market, order, delayed.delay)
+        _accept_delayed(floor, order)
+    elif market.facts.taker_hold and crosses:
+        _hold(floor, market, order, market.facts.taker_hold)
+        if market.facts.answers_delayed:
+            _accept_delayed(floor, order)
     else:
         _match(floor, market, order)
     floor.publish_changes(market, now)
@@ -121,12 +128,14 @@ def _poor(floor: Floor, order: Order, amount: int) -> Refusal | None:
 # --- the taker hold
 
 
-def _hold(floor: Floor, market: Market, order: Order) -> None:
+def _hold(floor: Floor, market: Market, order: Order, length: Nanos) -> None:
     floor.held[order.id] = order
-    floor.set_alarm(Instant(floor.now + market.facts.taker_hold), partial(_release, floor, market, order))
-    if market.facts.answers_delayed:
-        order.answered = True
-        _accept(floor, order, OrderAnswer.DELAYED)
+    floor.set_alarm(Instant(floor.now + length), partial(_release, floor, market, order))
+
+
+def _accept_delayed(floor: Floor, order: Order) -> None:
+    order.answered = True
+    _accept(floor, order, OrderAnswer.DELAYED)
 
 
 def _release(floor: Floor, market: Market, order: Order, now: Instant) -> None:
@@ -151,7 +160,9 @@ def _turn_away(floor: Floor, order: Order, why: Refusal) -> None:
 
 
 def _match(floor: Floor, market: Market, order: Order) -> None:
-    met = plan(market, order)
+    if floor.mishaps:
+        scarcity.thin_out(floor, market, order)
+    met = scarcity.dusted(floor, market, order, plan(market, order))
     if _killed(order, met):
         _kill(floor, order)
         return
@@ -207,6 +218,7 @@ def _settle_down(floor: Floor, order: Order, met: Plan) -> None:
     else:
         life.rest(floor, order)
         heartbeat.guard(floor, order.account)
+        payouts.expect(floor)
 
 
 def _status(floor: Floor, order: Order, met: Plan) -> OrderAnswer:

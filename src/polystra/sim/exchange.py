@@ -14,7 +14,8 @@ account never trades with itself: its resting orders in the way are cancelled an
 
 *Money* (`accounts`, `settlement`). A trade moves shares and cash at once, in the truth; it can be spent when MINED and
 seen by the cache. A FAILED trade is taken back exactly. The background is an account too, the *street*, which mints and
-merges as needed; the *venue* collects fees (`fees`) and dropped remainders. So, after every request:
+merges as needed; the *venue* collects fees (`fees`) and dropped remainders, and pays makers if it is told to
+(`payouts`). So, after every request:
 
     cash of all accounts + collateral of all markets = deposits;  shares of Up = shares of Down = collateral
 
@@ -36,6 +37,8 @@ from polystra.sim import background, cancels, entry, funds, heartbeat, life, mis
 from polystra.sim import messages as m
 from polystra.sim.floor import Floor
 from polystra.sim.history import Point
+from polystra.sim.messages import HeartbeatId
+from polystra.sim.rebates import Rebate, rebates
 from polystra.sim.records import Account, Balances, Book, OpenOrder, Trade, Truth
 from polystra.sim.rewards import Earning
 from polystra.sim.rules import Rules
@@ -117,8 +120,16 @@ class Exchange:
         ValueError for a market never listed."""
         return self._floor.history.points(self._floor.market(market), now)
 
-    def mishaps(self) -> Mapping[m.Mishap, int | None]:
-        """Those that will still happen, and how often; None for always."""
+    def heartbeat(self, account: Account) -> HeartbeatId:
+        """The id that the next beat must carry, empty before the first."""
+        return self._floor.beats.get(account, HeartbeatId(""))
+
+    def seed_for(self, use: str) -> bytes:
+        """Of a chance that belongs to this exchange and draws nothing from its own."""
+        return self._floor.seed_for(use)
+
+    def mishaps(self) -> Mapping[m.Mishap, m.SetMishap]:
+        """Those that will still happen, with what is left of each."""
         return dict(self._floor.mishaps)
 
     def mishap_hits(self) -> Mapping[m.Mishap, int]:
@@ -140,6 +151,10 @@ class Exchange:
         self._floor.rewards.reach(now, self._floor.markets.values())
         return self._floor.rewards.earnings()
 
+    def rebates(self, day: int) -> tuple[Rebate, ...]:
+        """What makers get of the fees of one UTC day, counted from 1970, the background included."""
+        return rebates(self._floor.trades.values(), self._floor.markets, day)
+
     def holders(self, market: MarketId) -> tuple[Account, ...]:
         """Who owns shares of a market, the background left out; raises ValueError for one never listed."""
         facts = self._floor.market(market).facts
@@ -155,4 +170,5 @@ class Exchange:
             fees=floor.fees,
             remainders=floor.remainders,
             deposited=floor.accounts.deposited,
+            paid=floor.paid,
         )

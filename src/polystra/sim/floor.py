@@ -12,7 +12,7 @@ from polystra.core.units import Instant, Usd
 from polystra.sim.accounts import Accounts
 from polystra.sim.history import MinuteHistory
 from polystra.sim.markets import Market
-from polystra.sim.messages import HeartbeatId, Mishap, Mode, Output, PublicLevels, Restriction
+from polystra.sim.messages import HeartbeatId, Mishap, Mode, Output, PublicLevels, Restriction, SetMishap
 from polystra.sim.orders import Order
 from polystra.sim.records import Account, Leg, Trade
 from polystra.sim.rewards import Rewards
@@ -33,8 +33,9 @@ class Floor:
         self.mode = Mode.NORMAL
         self.mode_until: Instant | None = None
         self.restrictions: dict[Account, Restriction] = {}
-        self.mishaps: dict[Mishap, int | None] = {}
+        self.mishaps: dict[Mishap, SetMishap] = {}
         self.mishap_hits: dict[Mishap, int] = dict.fromkeys(Mishap, 0)
+        self.mishap_draws: dict[Mishap, int] = dict.fromkeys(Mishap, 0)
         self.accounts = Accounts()
         self.markets: dict[MarketId, Market] = {}
         self.tokens: dict[TokenId, tuple[Market, Outcome]] = {}
@@ -48,6 +49,8 @@ class Floor:
         self.lapsed: dict[Account, None] = {}
         self.fees = Usd(0)
         self.remainders = Usd(0)
+        self.paid = Usd(0)
+        self.payday: Instant | None = None
         self.history = MinuteHistory()
         self._alarms: list[tuple[Instant, int, Act]] = []
         self._alarms_set = 0
@@ -83,6 +86,10 @@ class Floor:
         self.now = now
 
     # --- names
+
+    def seed_for(self, use: str) -> bytes:
+        """Of a chance of its own, which draws nothing from the exchange's."""
+        return blake2b(use.encode(), key=self._names, digest_size=16).digest()
 
     def new_digits(self) -> str:
         """64 hexadecimal digits that the seed and a counter decide."""

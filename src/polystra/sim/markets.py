@@ -52,6 +52,10 @@ class Market:
             return self.asks.best() <= order.up_price
         return self.bids.best() >= order.up_price
 
+    def forget_books(self) -> None:
+        """Once resolved nobody can trade any more, and old books are memory for nothing."""
+        self.bids, self.asks = self.bids.emptied(), self.asks.emptied()
+
     def pairs(self, shares: int) -> None:
         """So many pairs of Up and Down come to be (or, negative, cease to), each for one unit of collateral."""
         self.up = Shares(self.up + shares)

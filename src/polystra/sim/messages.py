@@ -4,8 +4,9 @@ Requests of clients carry what the wire carries: token, amounts in base units, t
 market (recorded or invented) arrives in Up terms: Down at 0.47 is Up at 0.53, and a bid for Down an ask for Up.
 
 Outputs have three audiences, told by their type: an *answer* goes back on the request of `account`, an *update* on the
-user stream of `account`, and whatever is *public* on the market stream of `market`. All carry the moment `at` which
-the exchange sent them; how late they arrive is the business of `latency`. Prices, shares and money are millionths.
+user stream of `account`, and whatever is *public* on the market stream of `market`; what a maker was *paid* is seen on
+the chain alone. All carry the moment `at` which the exchange sent them; how late they arrive is the business of
+`latency`. Prices, shares and money are millionths.
 """
 
 from enum import StrEnum
@@ -43,12 +44,12 @@ from polystra.sim.world import (
 # fmt: off
 __all__ = [
     "Account", "Answer", "Beat", "BeatAnswered", "Cancel", "CancelAll", "CancelAnswered", "CancelMarket", "CashMoved",
-    "ChangeLevels", "CloseMarket", "Deposit", "HeartbeatId", "Level", "LevelChange", "ListMarket", "MarketFacts",
-    "Merge", "Mishap", "Mode", "OrderAccepted", "OrderAnswer", "OrderChange", "OrderRejected", "OrderUpdated", "Output",
-    "PrintTrade", "Public", "PublicBook", "PublicClose", "PublicLevels", "PublicResolution", "PublicTick",
-    "PublicTrade", "Publish", "Redeem", "RefreshBalances", "Request", "RequestRejected", "Resolve", "Restart",
-    "Restriction", "SetBook", "SetMishap", "SetMode", "SetRestriction", "SetTick", "Split", "Submit", "TradeUpdated",
-    "Update",
+    "ChangeLevels", "CloseMarket", "Deposit", "HeartbeatId", "Income", "Level", "LevelChange", "ListMarket",
+    "MakerPaid", "MarketFacts", "Merge", "Mishap", "Mode", "OrderAccepted", "OrderAnswer", "OrderChange",
+    "OrderRejected", "OrderUpdated", "Output", "PrintTrade", "Public", "PublicBook", "PublicClose", "PublicLevels",
+    "PublicResolution", "PublicTick", "PublicTrade", "Publish", "Redeem", "RefreshBalances", "Request",
+    "RequestRejected", "Resolve", "Restart", "Restriction", "SetBook", "SetMishap", "SetMode", "SetRestriction",
+    "SetTick", "Split", "Submit", "TradeUpdated", "Update",
 ]
 # fmt: on
 
@@ -234,6 +235,25 @@ class CashMoved(Struct, frozen=True, gc=False, kw_only=True, tag=True):
     cash: Usd
 
 
+# --- on the chain ---------------------------------------------------------------------------------------------------
+
+
+class Income(StrEnum):
+    """What a maker is paid for, in the venue's words."""
+
+    REWARD = "REWARD"
+    MAKER_REBATE = "MAKER_REBATE"
+
+
+class MakerPaid(Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """What an account earned on the UTC day that ends with `at`, over all markets. No stream tells it."""
+
+    at: Instant
+    account: Account
+    income: Income
+    cash: Usd
+
+
 # --- user stream -------------------------------------------------------------------------------------------------
 
 
@@ -319,4 +339,4 @@ class PublicResolution(Struct, frozen=True, gc=False, kw_only=True, tag=True):
 Answer: TypeAlias = OrderAccepted | OrderRejected | CancelAnswered | RequestRejected | BeatAnswered | CashMoved
 Update: TypeAlias = OrderUpdated | TradeUpdated
 Public: TypeAlias = PublicBook | PublicLevels | PublicTrade | PublicTick | PublicClose | PublicResolution
-Output: TypeAlias = Answer | Update | Public
+Output: TypeAlias = Answer | Update | Public | MakerPaid

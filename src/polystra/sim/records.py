@@ -18,7 +18,7 @@ STREET = Account("street")
 """Everybody in the recording. Mints and merges as needed, so its cash may be below zero and its shares never are."""
 
 VENUE = Account("venue")
-"""Collects the fees and the remainders below a millionth."""
+"""Collects the fees and the remainders below a millionth, and pays makers; its cash may be below zero by that."""
 
 
 class OpenOrder(Struct, frozen=True, gc=False, kw_only=True):
@@ -135,7 +135,8 @@ class Truth(Struct, frozen=True, gc=False, kw_only=True):
     """Everything, exactly. `accounts` includes the street and the venue; `trades` also those that failed.
 
     `deposited` = the cash of all accounts + the collateral of all markets, always. `fees` is what takers paid (in
-    collateral; fees in shares are holdings of the venue), `remainders` what dropped millionths brought or cost it.
+    collateral; fees in shares are holdings of the venue), `remainders` what dropped millionths brought or cost it, and
+    `paid` what makers got of it as rewards and rebates: its cash is fees + remainders - paid.
     """
 
     accounts: tuple[AccountTruth, ...]
@@ -145,6 +146,7 @@ class Truth(Struct, frozen=True, gc=False, kw_only=True):
     fees: Usd
     remainders: Usd
     deposited: Usd
+    paid: Usd = Usd(0)
 
     def account(self, name: Account) -> AccountTruth:
         """Raises `StopIteration` for a name the exchange has never heard."""

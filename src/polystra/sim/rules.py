@@ -21,7 +21,8 @@ class Rules(Struct, frozen=True, gc=False, kw_only=True):
     MINED the cached balance sees it. `failure_rate` of all trades go RETRYING and FAILED, `retry_rate` go RETRYING and
     then on as usual; both are probabilities, drawn per trade. `partial_answer` is the status of an order that matched
     in part and rests (the sources disagree). `cross_rate` is how often the street stands on the other outcome's side
-    of a trade (mint or merge instead of transfer), which shows in the counterparty's leg only.
+    of a trade (mint or merge instead of transfer), which shows in the counterparty's leg only. `pays_makers` has
+    rewards and rebates paid out each midnight (`payouts`).
     """
 
     mined_after: Span = Span(seconds(2), seconds(4))
@@ -37,6 +38,7 @@ class Rules(Struct, frozen=True, gc=False, kw_only=True):
     gtd_margin: Nanos = seconds(60)
     heartbeat_patience: Nanos = seconds(10)
     heartbeat_check: Nanos = seconds(5)
+    pays_makers: bool = False
 
 
 class Refusal(Struct, frozen=True, gc=False):

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from polystra.core.ids import TradeId
 from polystra.core.terms import Liquidity, Side, TradeStage
-from polystra.core.units import Instant, Shares, Usd
+from polystra.core.units import Instant, Nanos, Shares, Usd
 from polystra.sim import mishaps
 from polystra.sim.floor import Floor
 from polystra.sim.markets import Market
@@ -16,10 +16,12 @@ from polystra.sim.records import STREET, Account, Leg, Trade
 _USUAL = (TradeStage.MINED, TradeStage.CONFIRMED)
 _RETRIED = (TradeStage.RETRYING, TradeStage.MINED, TradeStage.CONFIRMED)
 _FAILED = (TradeStage.RETRYING, TradeStage.FAILED)
+_AT_ONCE = Nanos(0)
 
 
-def record(floor: Floor, market: Market, taker: Leg, maker: Leg) -> Trade:
-    """Moves shares and money at once, and sets the alarms of the stages to come."""
+def record(floor: Floor, market: Market, taker: Leg, maker: Leg, unheard: Nanos = _AT_ONCE) -> Trade:
+    """Moves shares and money at once, and sets the alarms of the stages to come. A trade that is `unheard` for a while
+    is told and listed only after it, and settles from there on."""
     now = floor.now
     trade = Trade(
         id=TradeId(floor.new_uuid()),
@@ -31,14 +33,29 @@ def record(floor: Floor, market: Market, taker: Leg, maker: Leg) -> Trade:
         updated_at=now,
     )
     floor.trades[trade.id] = trade
-    for leg in clients(trade):
-        floor.trades_of.setdefault(leg.account, []).append(trade.id)
+    if unheard:
+        floor.set_alarm(Instant(now + unheard), partial(_come_out, floor, trade))
+    else:
+        _list(floor, trade)
     for leg in (taker, maker):
         floor.accounts.match(leg)
     _back(floor, market, trade, 1)
-    stages = _fate(floor)
-    floor.set_alarm(_later(floor, now, stages[0]), partial(_reach, floor, trade.id, stages))
+    stages, delay = _fate(floor, trade)
+    heard = Instant(now + unheard)
+    first = Instant(heard + delay) if delay else _later(floor, heard, stages[0])
+    floor.set_alarm(first, partial(_reach, floor, trade.id, stages))
     return trade
+
+
+def _list(floor: Floor, trade: Trade) -> None:
+    for leg in clients(trade):
+        floor.trades_of.setdefault(leg.account, []).append(trade.id)
+
+
+def _come_out(floor: Floor, trade: Trade, now: Instant) -> None:
+    _list(floor, trade)
+    for leg in clients(trade):
+        announce(floor, trade, leg.account)
 
 
 def clients(trade: Trade) -> tuple[Leg, ...]:
@@ -57,12 +74,16 @@ def refresh(floor: Floor, account: Account) -> None:
         floor.accounts.show(leg)
 
 
-def _fate(floor: Floor) -> tuple[TradeStage, ...]:
+def _fate(floor: Floor, trade: Trade) -> tuple[tuple[TradeStage, ...], Nanos]:
+    """The stages to come, and how long the first takes; 0 for as long as usual."""
+    for mishap, stages in ((Mishap.TRADE_FAILED, _FAILED), (Mishap.TRADE_RETRIED, _RETRIED)):
+        if struck := mishaps.strikes(floor, mishap, mishaps.of_trade(trade)):
+            return stages, struck.delay
+    return _drawn(floor), Nanos(0)
+
+
+def _drawn(floor: Floor) -> tuple[TradeStage, ...]:
     rules = floor.rules
-    if mishaps.strikes(floor, Mishap.TRADE_FAILED):
-        return _FAILED
-    if mishaps.strikes(floor, Mishap.TRADE_RETRIED):
-        return _RETRIED
     if not (rules.failure_rate or rules.retry_rate):
         return _USUAL
     drawn = floor.rng.random()
@@ -94,9 +115,13 @@ def _mine(floor: Floor, trade: Trade, now: Instant) -> None:
     for leg in clients(trade):
         floor.accounts.mine(leg)
         floor.unseen.setdefault(leg.account, {})[trade.id] = leg
-        seen = Instant(now + floor.rules.balance_lag.draw(floor.rng))
-        if not mishaps.strikes(floor, Mishap.BALANCE_STALE):
-            floor.set_alarm(seen, partial(_see, floor, leg.account, trade.id))
+        lag = floor.rules.balance_lag.draw(floor.rng)
+        concerned = (trade.market, leg.account, leg.token, leg.order, leg.side)
+        if mishaps.strikes(floor, Mishap.BALANCE_STALE, concerned):
+            continue
+        if late := mishaps.strikes(floor, Mishap.BALANCE_LATE, concerned):
+            lag = late.delay
+        floor.set_alarm(Instant(now + lag), partial(_see, floor, leg.account, trade.id))
 
 
 def _see(floor: Floor, account: Account, trade: TradeId, now: Instant) -> None:

@@ -35,7 +35,31 @@ class Restriction(StrEnum):
 
 
 class Mishap(StrEnum):
-    """What can go wrong behind the exchange's back, on the chain and in its cache."""
+    """What can go wrong behind the exchange's back: in its engine, on the chain and in its cache."""
+
+    ORDER_DELAYED = "order-delayed"
+    """An order that would take is answered `delayed` at once and matched `delay` later."""
+
+    BOOK_THINNED = "book-thinned"
+    """Of the background that an order would take, half is gone when it is matched."""
+
+    BOOK_EMPTIED = "book-emptied"
+    """All of the background that an order would take is gone when it is matched."""
+
+    FILL_SHORT = "fill-short"
+    """An order is filled whole with a hundredth of a share less than it asked for."""
+
+    FILL_OVER = "fill-over"
+    """An order that takes is filled with a hundredth of a share more than it asked for."""
+
+    FILL_AFTER_CANCEL = "fill-after-cancel"
+    """An order that is being cancelled was filled just before, which nobody hears until `delay` later."""
+
+    FILL_AFTER_CLOSE = "fill-after-close"
+    """An order that rests when its market closes is filled `delay` later."""
+
+    TRADE_CROSSED = "trade-crossed"
+    """The street stands across from a trade on the other outcome."""
 
     TRADE_FAILED = "trade-failed"
     """A trade goes RETRYING and FAILED, and is taken back."""
@@ -45,6 +69,9 @@ class Mishap(StrEnum):
 
     BALANCE_STALE = "balance-stale"
     """The cached balance of one side of a mined trade does not see it before it is asked to read the chain."""
+
+    BALANCE_LATE = "balance-late"
+    """The cached balance of one side of a mined trade sees it after `delay`."""
 
 
 class MarketFacts(Struct, frozen=True, gc=False, kw_only=True):
@@ -167,10 +194,18 @@ class Restart(Struct, frozen=True, gc=False, kw_only=True, tag=True):
 
 
 class SetMishap(Struct, frozen=True, gc=False, kw_only=True, tag=True):
-    """How often this still happens: 0 for never, None for always."""
+    """How often this still happens: 0 for never, None for always. The first `skip` occasions pass; of the others,
+    `chance` of a thousand are struck, by a draw of their own. `only` lets nothing be struck but what concerns this
+    account, market, token, order or side. `delay` is for those that speak of one; a trade then takes so long to its
+    first stage.
+    """
 
     mishap: Mishap
     times: int | None = 1
+    skip: int = 0
+    chance: int = 1_000
+    delay: Nanos = Nanos(0)
+    only: str = ""
 
 
 class SetRestriction(Struct, frozen=True, gc=False, kw_only=True, tag=True):

@@ -6,15 +6,29 @@ from typing import Any
 import pytest
 
 from polystra.app.playback import listing_of
-from polystra.app.scenarios import BTC_15M, MOST_WINDOWS, SCENARIOS, ScenarioRefused, scenario_files
-from polystra.core.events import BookSnapshot, PricePrinted
+from polystra.app.scenarios import (
+    BTC_15M,
+    MOST_WINDOWS,
+    SCENARIOS,
+    ScenarioRefused,
+    files_of_series,
+    scenario_files,
+    series_named,
+)
+from polystra.core.book import OrderBook
+from polystra.core.events import BookChanged, BookSnapshot, PricePrinted, TickSizeChanged
 from polystra.core.markets import Payout, PriceSource, Series
-from polystra.core.units import Instant, price, seconds, shares, usd
+from polystra.core.units import MICRO, Instant, price, seconds, shares, usd
+from polystra.edge.polymarket.slugs import series_of
 from polystra.edge.tapes.facts import window_of
-from polystra.edge.tapes.format import TapeFile
+from polystra.edge.tapes.format import Tape, TapeFile
 
 START = Instant(seconds(1_790_586_000))
+MIDNIGHT = Instant(seconds(1_790_812_800))
+"""2026-10-01 00:00 UTC, where a window of every length starts."""
+
 BTC_5M = Series("BTC", seconds(300))
+FOUR = "BTC-5m,ETH-15m,SOL-1h,XRP-4h"
 
 
 def files(**changes: Any) -> list[TapeFile]:
@@ -90,8 +104,9 @@ def test_prices_go_on_from_window_to_window() -> None:
         ({"name": "storm"}, "'storm': give one of calm, volatile, trend, whipsaw, thin"),
         ({"windows": 0}, "windows 0: give 1 to 3,000"),
         ({"windows": MOST_WINDOWS + 1}, "windows 3001: give 1 to 3,000"),
-        ({"series": Series("BTC", seconds(3_600))}, "series btc-1h: give 5m or 15m of BTC, ETH"),
-        ({"series": Series("PEPE", seconds(900))}, "series pepe-15m: give 5m or 15m of BTC, ETH"),
+        ({"series": Series("BTC", seconds(1_800))}, "series btc-30m: give 5m, 15m, 1h or 4h of BTC, ETH"),
+        ({"series": Series("PEPE", seconds(900))}, "series pepe-15m: give 5m, 15m, 1h or 4h of BTC, ETH"),
+        ({"series": Series("BTC", seconds(14_400))}, "a window of btc-4h starts at a multiple of 14400 s"),
         ({"start": Instant(START + 1)}, f"starts at a multiple of 900 s, give {START}"),
         ({"start": Instant(0)}, "start 0 ns"),
     ],
@@ -104,3 +119,104 @@ def test_what_cannot_be_generated_is_refused_by_name(changes: dict[str, Any], wo
 
 def test_the_names_are_those_of_the_recipes() -> None:
     assert SCENARIOS == ("calm", "volatile", "trend", "whipsaw", "thin")
+
+
+# --- several series at once
+
+
+def several(names: str = FOUR, *, windows: int = 6, seed: int = 1, start: Instant = MIDNIGHT) -> list[TapeFile]:
+    return files_of_series("calm", seed=seed, windows=windows, start=start, series=series_named(names))
+
+
+def printed(tape: Tape, source: PriceSource) -> dict[int, int]:
+    """Values by the second that they are stamped with."""
+    rows = (row for row in tape.rows if isinstance(row, PricePrinted) and row.source is source)
+    return {row.stamped_at // 10**9: row.value for row in rows}
+
+
+def test_the_shortest_series_says_how_long_and_the_others_have_the_windows_that_begin_meanwhile() -> None:
+    slugs = [file.market.slug for file in several()]
+    assert slugs == [
+        *(f"btc-updown-5m-{1_790_812_800 + 300 * number}" for number in range(6)),
+        "eth-updown-15m-1790812800",
+        "eth-updown-15m-1790813700",
+        "solana-up-or-down-september-30-2026-8pm-et",
+        "xrp-updown-4h-1790812800",
+    ]
+    assert {series_of(slug) for slug in slugs} == set(series_named(FOUR))
+    assert len({file.market.id for file in several()}) == len(slugs)
+
+
+def test_a_series_beside_others_of_other_coins_is_the_one_that_it_is_alone() -> None:
+    alone = files_of_series("calm", seed=1, windows=1, start=MIDNIGHT, series=series_named("ETH-15m"))
+    assert several()[6].load().digest == alone[0].load().digest
+
+
+def test_each_coin_has_a_path_of_its_own_and_all_series_of_a_coin_have_one() -> None:
+    five, fifteen = several("BTC-5m,BTC-15m", windows=1)
+    short, long = (printed(file.load(), PriceSource.CHAINLINK_SPOT) for file in (five, fifteen))
+    assert {second: long[second] for second in short} == short
+    btc, eth = (printed(file.load(), PriceSource.CHAINLINK_SPOT) for file in several("BTC-15m,ETH-15m", windows=1))
+    alike = [(btc[second + 1] > btc[second]) is (eth[second + 1] > eth[second]) for second in sorted(btc)[:-1]]
+    assert 0.4 < sum(alike) / len(alike) < 0.6
+
+
+def test_an_hour_settles_by_the_open_and_the_close_of_binances_candle_and_is_told_both() -> None:
+    hours = several("BTC-1h", windows=5)
+    assert {file.payout for file in hours} == {Payout(usd(1)), Payout(usd(0))}
+    for file in hours[:2]:
+        tape = file.load()
+        told = printed(tape, PriceSource.BINANCE_SPOT)
+        start, end = (at // 10**9 for at in (tape.market.start, tape.market.end))
+        assert tape.market.settlement is PriceSource.BINANCE_CANDLE
+        assert tape.strike == told[start]
+        assert file.payout == Payout(usd(1) if told[end - 1] >= told[start] else usd(0))
+
+
+def test_four_hours_settle_by_the_oracles_average_and_nobody_tells_of_binance() -> None:
+    (file,) = several("XRP-4h", windows=1)
+    tape = file.load()
+    average = printed(tape, PriceSource.CHAINLINK_TWAP_60)
+    start, end = (at // 10**9 for at in (tape.market.start, tape.market.end))
+    assert tape.market.settlement is PriceSource.CHAINLINK_TWAP_60
+    assert (tape.strike, end - start) == (average[start], 14_400)
+    assert file.payout == Payout(usd(1) if average[end] >= average[start] else usd(0))
+    assert printed(tape, PriceSource.BINANCE_SPOT) == {}
+
+
+def test_the_quotes_of_an_hour_know_the_candle_when_it_ends() -> None:
+    for file in several("SOL-1h", windows=2):
+        book = OrderBook(file.market.tick, seconds(1_000_000))
+        for row in file.load().rows:
+            match row:
+                case BookSnapshot():
+                    book.replace(row.bids, row.asks, row.at)
+                case BookChanged():
+                    book.change(row)
+                case TickSizeChanged():
+                    book.retick(row.tick)
+        assert file.payout is not None
+        assert book.bid > MICRO // 2 if file.payout.up else book.ask < MICRO // 2
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ("BTC", "series 'BTC': give coin and length, such as BTC-5m"),
+        ("BTC-5m,", "series '': give coin and length"),
+        ("BTC-7m", "series btc-7m: give 5m, 15m, 1h or 4h"),
+        ("DOGE-5m", "series doge-5m: give 5m, 15m, 1h or 4h of BTC, ETH, SOL, XRP"),
+        ("BTC-5m,btc-5m", "series btc-5m, btc-5m: name each once"),
+        ("BTC-60m,BTC-1h", "series btc-1h, btc-1h: name each once"),
+    ],
+)
+def test_series_that_cannot_be_generated_are_refused_by_name(names: str, words: str) -> None:
+    with pytest.raises(ScenarioRefused, match=words):
+        several(names)
+
+
+def test_the_two_hours_that_share_a_name_in_autumn_are_refused() -> None:
+    autumn = Instant(seconds(1_793_505_600))  # 2026-11-01 04:00 UTC, midnight in New York
+    with pytest.raises(ScenarioRefused, match="bitcoin-up-or-down-november-1-2026-1am-et, give fewer"):
+        several("BTC-1h", windows=4, start=autumn)
+    assert len(several("BTC-1h", windows=2, start=autumn)) == 2

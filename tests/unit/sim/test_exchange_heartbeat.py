@@ -74,3 +74,11 @@ def test_an_order_that_rests_while_the_heart_is_still_is_cancelled_at_the_next_l
     bench.buy("0.50", "10")
     bench.wait(9)
     assert live(bench) == ["o2"]
+
+
+def test_the_id_that_the_next_beat_must_carry_can_be_read() -> None:
+    bench = Bench()
+    assert bench.exchange.heartbeat(ANN) == ""
+    first = beat(bench).heartbeat
+    assert bench.exchange.heartbeat(ANN) == first == beat(bench, "wrong").heartbeat
+    assert bench.exchange.heartbeat(BOB) == ""

@@ -92,3 +92,16 @@ def test_resolution_takes_our_orders_out_of_the_published_book() -> None:
     outputs = bench.tell(m.Resolve(market=MARKET, up_payout=usd(0)))
     assert changes(outputs) == [("BUY", 500_000, 0)]
     assert bench.exchange.book(MARKET).bids == ()
+
+
+def test_a_resolved_market_has_no_book_and_is_followed_on() -> None:
+    bench = Bench()
+    bench.book({"0.50": "10"}, {"0.52": "10"})
+    bench.tell(m.Publish(market=MARKET))
+    bench.trade("0.50", "1")
+    bench.tell(m.CloseMarket(market=MARKET))
+    assert bench.exchange.book(MARKET).bids == ((500_000, shares(10)),), "closed is not resolved"
+    assert not of(bench.tell(m.Resolve(market=MARKET, up_payout=usd(1))), m.PublicLevels)
+    book = bench.exchange.book(MARKET)
+    assert (book.bids, book.asks, book.last_trade) == ((), (), price("0.50"))
+    assert changes(bench.book({"0.99": "3"}, {})) == [("BUY", 990_000, shares(3))]

@@ -181,10 +181,10 @@ def read_book(raw: bytes) -> RestBook:
 
 def read_price_history(raw: bytes) -> tuple[OwnPrice, ...]:
     """A price is that of the minute in which it was taken, the first of several; raises `Unreadable` unless they come
-    oldest first."""
+    oldest first. The newest point may come twice, word for word (recorded)."""
     found: dict[Instant, Price] = {}
     stated = [(instant_of("t", one.t, SECOND), price_of("p", one.p)) for one in read(raw, _history).history]
-    if any(after <= before for (before, _), (after, _) in pairwise(stated)):
+    if any(later[0] <= earlier[0] and later != earlier for earlier, later in pairwise(stated)):
         raise Unreadable("history: its prices are not in the order of their times")
     for at, price in stated:
         found.setdefault(Instant(at // _MINUTE * _MINUTE), price)

@@ -1,8 +1,8 @@
 """The price of the underlying, once a second, and its average over 60 s.
 
-The path is made of legs as long as a window. A leg's beginning, its volatility and its jumps follow from the legs
-before it, which is cheap; its seconds are a Brownian bridge between its two ends, drawn only when somebody looks. So
-any window can be made alone, and the price still goes on from one window to the next.
+The path is made of legs of one length, that of a window or a part of it. A leg's beginning, its volatility and its
+jumps follow from the legs before it, which is cheap; its seconds are a Brownian bridge between its two ends, drawn only
+when somebody looks. So any window can be made alone, and the price still goes on from one window to the next.
 """
 
 import math
@@ -47,7 +47,7 @@ class Weather(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Leg(Struct, frozen=True, gc=False, kw_only=True):
-    """One window's length of the path. `level` is the price at its first second, in millionths of a USD; `volatility`
+    """One length of the path. `level` is the price at its first second, in millionths of a USD; `volatility`
     the deviation of one second in the same; `jumps` are second and size; `strayed` the logarithm of its regime."""
 
     level: int

@@ -11,7 +11,7 @@ from polystra.core.ids import MarketId
 from polystra.core.terms import Side
 from polystra.core.units import Instant, Nanos, Price, Tick, seconds
 from polystra.sim.messages import ChangeLevels, PrintTrade, SetBook, SetTick
-from polystra.sim.scenario.chance import Span, chance_of_up
+from polystra.sim.scenario.chance import AVERAGE, CANDLE, Rule, Span, chance_of_up
 from polystra.sim.scenario.flow import Taken, Takers
 from polystra.sim.scenario.makers import Maker
 from polystra.sim.scenario.path import PricePath
@@ -25,6 +25,9 @@ COARSE, FINE = Tick(Price(10_000)), Tick(Price(1_000))
 _FINER_ABOVE, _FINER_BELOW = Price(960_000), Price(40_000)
 """Beyond these the venue's tick becomes finer, for good (`PROTOCOL.md` C.1)."""
 
+_HEARD = 0.2
+"""Seconds from a price of that market to whoever listens to it: far sooner than from the oracle."""
+
 _SECOND = 1_000_000_000
 
 
@@ -36,7 +39,14 @@ class OraclePrint(Struct, frozen=True, gc=False, kw_only=True):
     averaged: bool
 
 
-Deed: TypeAlias = SetBook | ChangeLevels | PrintTrade | SetTick | OraclePrint
+class SpotPrint(Struct, frozen=True, gc=False, kw_only=True):
+    """A price of the market whose candle settles the window, in millionths of a USD."""
+
+    value: int
+    stamped_at: Instant
+
+
+Deed: TypeAlias = SetBook | ChangeLevels | PrintTrade | SetTick | OraclePrint | SpotPrint
 
 
 class Row(Struct, frozen=True, gc=False):
@@ -54,11 +64,21 @@ class GeneratedWindow:
     `origin` is the moment of the path's second 0, and `rng` what everybody here draws from.
     """
 
-    def __init__(
-        self, recipe: Recipe, path: PricePath, window: Span, *, market: MarketId, origin: Instant, rng: Random
+    def __init__(  # noqa: PLR0913 - what a window is made of, each thing once
+        self,
+        recipe: Recipe,
+        path: PricePath,
+        window: Span,
+        *,
+        market: MarketId,
+        origin: Instant,
+        rng: Random,
+        rule: Rule = AVERAGE,
     ) -> None:
+        """By the rule `CANDLE` the prices of its market are told too."""
         self._path = path
         self._window = window
+        self._rule = rule
         self._market = market
         self._origin = origin
         self._tick = COARSE
@@ -96,6 +116,8 @@ class GeneratedWindow:
             printed = Instant(moment + seconds(self._path.heard_after(second)))
             self._plan(printed, self._printing(second, averaged=False))
             self._plan(Instant(printed + seconds(0.1)), self._printing(second, averaged=True))
+            if self._rule == CANDLE:
+                self._plan(Instant(moment + seconds(_HEARD)), self._printing_spot(second))
 
     # --- what they do
 
@@ -124,6 +146,12 @@ class GeneratedWindow:
         def say(at: Instant) -> Iterator[Deed]:
             value = self._path.average(second) if averaged else self._path.price(second)
             yield OraclePrint(value=value, stamped_at=self._moment(second), averaged=averaged)
+
+        return say
+
+    def _printing_spot(self, second: int) -> Callable[[Instant], Iterator[Deed]]:
+        def say(at: Instant) -> Iterator[Deed]:
+            yield SpotPrint(value=self._path.price(second), stamped_at=self._moment(second))
 
         return say
 
@@ -176,5 +204,5 @@ class GeneratedWindow:
     def _chance(self, second: int) -> float:
         """The same to all who look at one second."""
         if second not in self._chances:
-            self._chances[second] = chance_of_up(self._path, self._window, second)
+            self._chances[second] = chance_of_up(self._path, self._window, second, self._rule)
         return self._chances[second]
