@@ -173,9 +173,7 @@ async def _refuse_where_blocked(rest: Asking, place: Place) -> None:
     found = _known(await whereabouts(rest, place.clob), "whether trading is allowed from here")
     if found.blocked:
         where = f"{found.country} {found.region}".strip()
-        raise TradingBlocked(
-            f"Polymarket does not allow trading from {where}, where this machine is"
-        )
+        raise TradingBlocked(f"Polymarket does not allow trading from {where}, where this machine is")
 
 
 def _clock(place: Place) -> Time:
