@@ -46,6 +46,7 @@ from polystra.core.planner import Plan, plan
 from polystra.core.referee import ASK_EVERY
 from polystra.core.rules import Rules
 from polystra.core.strategy import Decision, Strategy
+from polystra.core.terms import Side
 from polystra.core.units import Instant, Usd, seconds
 from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
 
@@ -157,7 +158,10 @@ class Engine:
         for order in planned.resend:
             lifecycle.resent(desk, order, known.at)
             self._commands.append(ResendOrder(order=order))
+        entries_wait = not known.standing.takes_entries(known.at)
         for terms in planned.place:
+            if entries_wait and terms.side is Side.BUY:
+                continue
             order, known.next_order = known.next_order, OrderId(known.next_order + 1)
             known.market_of[order] = desk.market.id
             known.notes.append(lifecycle.born(desk, order, terms, known.at))

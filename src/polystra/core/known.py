@@ -71,7 +71,7 @@ class Known:
     @property
     def why_no_entries(self) -> str | None:
         """Why nothing may be opened in any market, None when it may."""
-        return self.standing.why_no_entries(self.at) or self.readings.blind or self.audit.cash_trouble
+        return self.standing.why_no_entries or self.readings.blind or self.audit.cash_trouble
 
     def surroundings(self, market: Market, free_cash: Usd) -> Surroundings:
         return Surroundings(

@@ -1,8 +1,8 @@
 """Says what the venue lets us do at present: its mode, the rule our account is under, and whether our clocks agree.
 
 A mode is learned from the words of a refusal. It holds for as long as the venue says, else for 1, 2, 4 ... 32 seconds,
-and then the next order that is wanted finds out. While one holds entries stop and cancels go on; what already rests to
-sell stays, since it could not be placed again. From where trading is blocked nothing is ever placed.
+and then the next order that is wanted finds out. While one holds no entry is placed and cancels go on; what rests
+stays as long as it is wanted, since it could not be placed again. From where trading is blocked nothing is ever placed.
 """
 
 from collections.abc import Mapping
@@ -62,14 +62,17 @@ class Standing:
         """When the present mode ends, as far as we know."""
         return self._until if at < self._until else NEVER
 
-    def why_no_entries(self, at: Instant) -> str | None:
-        """Why nothing may be opened, None when it may."""
+    @property
+    def why_no_entries(self) -> str | None:
+        """Why nothing may be opened and no entry may rest, None when it may."""
         if self._blocked is not None:
             return f"trading is blocked in {self._blocked}"
         if abs(self._ahead) > self._max_offset:
             return f"the machine's clock is {self._ahead / 1e9:+.1f} s off the venue's"
-        mode = self.mode(at)
-        return None if mode is Mode.OPEN else f"the venue is {mode}"
+        return None
+
+    def takes_entries(self, at: Instant) -> bool:
+        return self.mode(at) is Mode.OPEN
 
     def sells(self, at: Instant) -> Sells:
         if self._blocked is not None:
