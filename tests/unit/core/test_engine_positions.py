@@ -177,7 +177,7 @@ def test_a_target_cancelled_with_a_part_sold_is_placed_anew_for_what_is_left() -
     bench.cancelled(71, 2, matched="3", reason=ev.CancelReason.BY_VENUE)
     assert bench.pass_to(73) == [(72, "place o3 target SELL UP 7 @ 0.99 GTC")], "three are sold, their trade is late"
     bench.accepted(73, 3)
-    assert bench.fill(74, 2, "0.99", "3", trade="t2") == []
+    assert bench.fill(74.5, 2, "0.99", "3", trade="t2") == []
     assert bench.told(nt.FillBooked)[-1].late
 
 
