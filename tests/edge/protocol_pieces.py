@@ -71,8 +71,17 @@ COMPACT = of(
 )
 GAMMA_EVENT = of(
     "id:id ticker:word slug:word title:word resolutionSource:word startDate:time endDate:time active:true closed:false "
-    "archived:false restricted:true enableOrderBook:true negRisk:false"
+    "archived:false restricted:true enableOrderBook:true negRisk:false",
+    series=[
+        of(
+            "id:id ticker:word slug:word title:word seriesType:=single recurrence:word active:true closed:false "
+            "archived:false"
+        )
+    ],
+    tags=[of("id:id label:word slug:word")],
 )
+"""Real events also have their series and tags, which the examples leave out."""
+
 GAMMA_MARKET = of(
     "id:id question:word conditionId:hash slug:word resolutionSource:word endDate:time startDate:time active:true "
     "closed:false archived:false restricted:true questionID:hash enableOrderBook:true orderPriceMinTickSize:0.01 "
@@ -82,10 +91,15 @@ GAMMA_MARKET = of(
     outcomes='=["Up", "Down"]',
     outcomePrices='=["0.5", "0.5"]',
     feeSchedule=of("exponent:1 rate:0.07 takerOnly:true rebateRate:0.2"),
+    clobRewards=[
+        of("id:id conditionId:hash assetAddress:address rewardsAmount:number rewardsDailyRate:number")
+        | of("startDate:day endDate:day")
+    ],
 )
 MARKET_WITH_EVENT = GAMMA_MARKET | {"events": [GAMMA_EVENT]}
 EVENT_WITH_MARKET = GAMMA_EVENT | {"markets": [GAMMA_MARKET]}
-RESOLVED_MARKET = MARKET_WITH_EVENT | of(
+_UNTRADED = {key: form for key, form in MARKET_WITH_EVENT.items() if key not in ("bestBid", "bestAsk")}
+RESOLVED_MARKET = _UNTRADED | of(
     "closed:true acceptingOrders:false umaResolutionStatus:=resolved closedTime:closed",
     events=[GAMMA_EVENT | of("closed:true")],
     outcomePrices='=["1", "0"]',

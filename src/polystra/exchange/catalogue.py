@@ -110,12 +110,13 @@ def _market(entry: Entry) -> Json:
         "version": STRANGE if entry.strange else "v1" if old else "v2",
         "rewardsMinSize": number(facts.reward_min),
         "rewardsMaxSpread": spread_form(listing),
-        "clobRewards": _rewards(listing),
     }
     if not entry.hydrated:
         del form["acceptingOrdersTimestamp"]
     if not old:
         form["positionIds"] = _text(tokens)
+    if programme := _rewards(listing):
+        form["clobRewards"] = programme
     if (schedule := fee_schedule(listing)) is not None:
         form |= {"feeType": "crypto_fees_v2", "feeSchedule": schedule}
     if entry.top.bid != NO_BID:
