@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from polystra.app.inbox import Inbox
-from polystra.core.commands import AnyCommand, PlaceOrder
+from polystra.app.kill_switch import KillSwitch
+from polystra.core.commands import AnyCommand, PlaceOrder, ResendOrder
 from polystra.core.errors import PolystraError
 from polystra.core.events import OrderNotSent
 from polystra.core.ids import OrderId, VenueOrderId
@@ -53,13 +54,16 @@ class OrderNames:
 
 
 class Outbox:
-    """The only way out."""
+    """The only way out. While the kill `switch` is thrown no placement leaves, whatever the engine knows of it."""
 
-    def __init__(self, inbox: Inbox, signer: Signer, names: OrderNames, venue: Venue) -> None:
+    def __init__(
+        self, inbox: Inbox, signer: Signer, names: OrderNames, venue: Venue, switch: KillSwitch | None = None
+    ) -> None:
         self._inbox = inbox
         self._signer = signer
         self._names = names
         self._venue = venue
+        self._switch = switch
         self._stopped: str | None = None
 
     def prepare(self, commands: Iterable[AnyCommand]) -> list[Ready]:
@@ -85,14 +89,20 @@ class Outbox:
         self._stopped = why
 
     def send(self, ready: Sequence[Ready]) -> None:
-        if self._stopped is not None:
-            self.hold_back(ready, self._stopped)
+        why_not = self._stopped or self._killed(ready)
+        if why_not is not None:
+            self.hold_back(ready, why_not)
             return
-        self._venue.send([one for one in ready if one.venue_order is not None or not _places(one)])
+        self._venue.send([one for one in ready if one.venue_order is not None or not _signed(one)])
+
+    def _killed(self, ready: Sequence[Ready]) -> str | None:
+        if self._switch is None or not any(map(_places, ready)) or not self._switch.thrown:
+            return None
+        return "the kill switch is thrown"
 
     def hold_back(self, ready: Sequence[Ready], why: str) -> None:
         """Placements stay here, because of `why`; everything else goes. An order that could not be signed has been told
-        already."""
+        already; of one that was to be sent again nothing is told, as it is in doubt all the same."""
         self._venue.send([one for one in ready if not _places(one)])
         for one in ready:
             if isinstance(one.command, PlaceOrder) and one.venue_order is not None:
@@ -100,4 +110,8 @@ class Outbox:
 
 
 def _places(ready: Ready) -> bool:
+    return isinstance(ready.command, PlaceOrder | ResendOrder)
+
+
+def _signed(ready: Ready) -> bool:
     return isinstance(ready.command, PlaceOrder)

@@ -7,10 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-from msgspec import Struct
-
-from polystra.app.connection import Place
+from polystra.app.access import Access, told_access
 from polystra.app.demo import prepare, refuse_others
 from polystra.app.embedded import NoExchange
 from polystra.app.exchange_clock import TimeMode
@@ -22,9 +19,6 @@ from polystra.app.wire_run import WireRun, trade_at, trade_embedded
 from polystra.app.world_rules import world_rules
 from polystra.core.errors import PolystraError
 from polystra.core.units import Instant, seconds
-from polystra.edge.polymarket.addresses import Address
-from polystra.edge.polymarket.keys import SigningKey
-from polystra.edge.polymarket.wallet import SignatureType, Wallet
 from polystra.edge.tapes.format import TapeFile
 
 AFTERWARDS = seconds(300)
@@ -35,45 +29,18 @@ class OtherRun(PolystraError):
     """What is asked for is not the run that a folder holds."""
 
 
-class Attachment(Struct, frozen=True, kw_only=True):
-    """An exchange that is there already, as the JSON line of `polystra exchange --json` tells, and whose account
-    trades."""
-
-    place: Place
-    wallet: Wallet
-
-
-class _Account(Struct):
-    address: str
-    private_key: str
-    wallet: str
-    signature_type: SignatureType
-
-
-class _Told(Struct):
-    accounts: tuple[_Account, ...]
-
-
-def attachment(line: Path, number: int) -> Attachment:
-    """Reads a file with that line; accounts are counted from 1. Raises `NoExchange`."""
-    try:
-        raw = line.read_bytes()
-        place, accounts = msgspec.json.decode(raw, type=Place), msgspec.json.decode(raw, type=_Told).accounts
-    except (OSError, msgspec.DecodeError) as error:
-        raise NoExchange(f"{line}: {error}: give a file with the line that polystra exchange --json prints") from None
-    if place.mode is TimeMode.WALL:
+def attachment(line: Path, number: int) -> Access:
+    """The exchange of a file with that line, and whose account trades there. Raises `NoExchange`."""
+    access = told_access(line, number)
+    if access.place.mode is TimeMode.WALL:
         raise NoExchange(
             f"{line}: that exchange has moved its recordings to now, so that names and times of its windows differ: "
             "start it with --recorded-time or --speed max"
         )
-    if not 1 <= number <= len(accounts):
-        raise NoExchange(f"account {number}: that exchange told {len(accounts)}, give 1 to {len(accounts)}")
-    account = accounts[number - 1]
-    key = SigningKey.from_hex(account.private_key)
-    return Attachment(place=place, wallet=Wallet(key=key, kind=account.signature_type, funder=Address(account.wallet)))
+    return access
 
 
-def run_paper(plan: Plan, folder: Path, attached: Attachment | None = None, tell: Listener = silent) -> None:
+def run_paper(plan: Plan, folder: Path, attached: Access | None = None, tell: Listener = silent) -> None:
     """Until SIGINT or SIGTERM, or until the last window is over. Raises `OtherRun` and what `run_demo` raises."""
     if (folder / RUN).exists():
         refuse_other_run(kept_plan(folder), plan, folder)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from polystra import __version__
 from polystra.app.inbox import Inbox, Waiting
+from polystra.app.kill_switch import KillSwitch, Watch
 from polystra.app.outbox import OrderNames, Outbox, Venue
 from polystra.app.runtime import Listener, run, silent
 from polystra.app.settings import Settings, strategy_digest
@@ -92,6 +93,7 @@ class Trader:
         """Opens and migrates the ledger; raises the named errors of `edge.store`."""
         self._settings = settings
         self._seed = seed
+        self._switch = KillSwitch(folder)
         self._strategy = strategy or settings.chosen_strategy
         database = open_database(folder / LEDGER, durable=Durability.NORMAL)
         try:
@@ -130,19 +132,23 @@ class Trader:
         inbox = Inbox(far.clock, far.waiting, speed=far.speed)
         engine = build_engine(self._settings, series, self._strategy)
         signer = VenueSigner(far.wallet, markets=far.markets, clock=far.clock, owner=far.owner, salt=far.salt)
-        outbox = Outbox(inbox, signer, names, far)
+        outbox = Outbox(inbox, signer, names, far, self._switch)
         with Journal(self.journal_path, self._head) as journal:
             loaded = ledger.load(at)
             inbox.put(loaded)
             tell(loaded, NOTHING)
+            watch = Watch(self._switch, inbox.put, loaded.state)
+            watch.look()
             far.attach(inbox, names, loaded, series)
             far.start_trader()
-            stopping = asyncio.create_task(self._stop(stopped, far, inbox, outbox)) if stopped is not None else None
+            beside = [asyncio.create_task(watch.keep_looking())]
+            if stopped is not None:
+                beside.append(asyncio.create_task(self._stop(stopped, far, inbox, outbox)))
             try:
                 await run(engine, inbox, journal, ledger, outbox, tell)
             finally:
-                if stopping is not None:
-                    stopping.cancel()
+                for task in beside:
+                    task.cancel()
         ledger.end_run(far.clock.now(), digest(self.journal_path))
 
     async def _stop(self, stopped: asyncio.Event, far: FarEnd, inbox: Inbox, outbox: Outbox) -> None:

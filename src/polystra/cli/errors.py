@@ -42,13 +42,15 @@ def clearly(command: Callable[P, R]) -> Callable[P, R]:
 
 def exit_code_of(error: PolystraError) -> int:
     """1 when what we kept or did is wrong; 2 when what we were given cannot be used; 3 when the exchange went away, and
-    the same run can be gone on with."""
+    the same run can be gone on with, or does not answer."""
+    from polystra.app.access import NoAnswer
     from polystra.app.lock_step import ExchangeGone
     from polystra.app.rebuild import LogDiffers
+    from polystra.edge.polymarket.client import CannotOpen
     from polystra.edge.store.errors import JournalDamaged, LedgerContradiction, LedgerDamaged
 
     wrong = (LedgerDamaged, JournalDamaged, LedgerContradiction, LogDiffers, IllegalTransition, ContradictoryFacts)
-    if isinstance(error, ExchangeGone):
+    if isinstance(error, ExchangeGone | CannotOpen | NoAnswer):
         return EXCHANGE_GONE
     return WRONG_RESULT if isinstance(error, wrong) else BAD_INPUT
 

@@ -14,11 +14,12 @@ from polystra.cli.exchange import exchange
 from polystra.cli.exchange_help import ExchangeCommand
 from polystra.cli.options import Folder, Json, SettingsFile, print_json
 from polystra.cli.run import run
+from polystra.cli.venue_commands import arm, balance, book, cancel, cancel_all, order, orders, trades
 
 app = typer.Typer(
     name="polystra",
     help="Trades Polymarket's short-term crypto up/down markets.",
-    epilog="Exit codes: 0 good; 1 wrong result; 2 bad input; 3 the exchange is gone; 130 interrupted.",
+    epilog="Exit codes: 0 good; 1 wrong result; 2 bad input; 3 no answer from the exchange; 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,6 +31,8 @@ standing = typer.Typer(name="exchange", invoke_without_command=True, cls=Exchang
 standing.callback()(exchange)
 standing.command()(calibrate)
 app.add_typer(standing)
+for straight in (orders, order, cancel, cancel_all, balance, trades, book, arm):
+    app.command()(straight)
 
 
 def _show_version(wanted: bool) -> None:

@@ -88,6 +88,13 @@ class TradingTerms(Struct, frozen=True, gc=False, kw_only=True):
     rewards: RewardTerms | None
 
 
+class MarketName(Struct, frozen=True, gc=False):
+    """What a market is called, and the name of each of its tokens' outcomes."""
+
+    slug: str
+    outcomes: dict[TokenId, str]
+
+
 class RestBook(Struct, frozen=True, gc=False, kw_only=True):
     """One token's book in that token's own terms, best level first. `at` is the venue's time of it, `hash` its name of
     this state of it."""
@@ -156,6 +163,11 @@ def read_trading_terms(raw: bytes) -> TradingTerms:
         neg_risk=row.nr,
         rewards=None if row.r is None else _reward_terms(row.r),
     )
+
+
+def read_market_name(raw: bytes) -> MarketName:
+    row = read(raw, _named)
+    return MarketName(row.market_slug, {one.token_id: one.outcome for one in row.tokens})
 
 
 def _reward_terms(row: "_R") -> RewardTerms | None:
@@ -279,6 +291,16 @@ class _Token(Struct):
     o: str
 
 
+class _NamedToken(Struct):
+    token_id: TokenId
+    outcome: str
+
+
+class _Named(Struct):
+    market_slug: str
+    tokens: list[_NamedToken]
+
+
 class _Fd(Struct):
     r: Decimal
     e: Decimal
@@ -328,6 +350,7 @@ class _Book(Struct):
 _gamma = msgspec.json.Decoder(_Gamma)
 _state = msgspec.json.Decoder(_State)
 _compact = msgspec.json.Decoder(_Compact)
+_named = msgspec.json.Decoder(_Named)
 _texts = msgspec.json.Decoder(list[str])
 _history = msgspec.json.Decoder(_History)
 _book = msgspec.json.Decoder(_Book)

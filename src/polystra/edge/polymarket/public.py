@@ -10,9 +10,11 @@ from polystra.core.units import NO_ASK, Instant, Price, Shares, Tick, Usd
 from polystra.edge.polymarket.answer_wire import read_ok, read_page
 from polystra.edge.polymarket.liquidity import Liquidity, liquidity_of
 from polystra.edge.polymarket.market_wire import (
+    MarketName,
     RestBook,
     TradingTerms,
     read_book,
+    read_market_name,
     read_price_history,
     read_trading_terms,
 )
@@ -98,6 +100,10 @@ class PublicReadings:
     async def trading_terms(self, market: MarketId) -> TradingTerms | ReadingFailed:
         """Tick, least size, fees and what an order must be to earn rewards."""
         return await self._read(f"/clob-markets/{market}", {}, read_trading_terms)
+
+    async def market_name(self, market: MarketId) -> MarketName | ReadingFailed:
+        """What a market is called that is known by its id alone."""
+        return await self._read(f"/markets/{market}", {}, read_market_name)
 
     async def reward_rate(self, market: MarketId) -> Usd | ReadingFailed:
         """What the market pays all its makers together in a day, in millionths of a USD; 0 where it rewards nobody."""

@@ -1,0 +1,250 @@
+"""The file that stops a run: who may throw it, what it says, and what the trader tells its engine of it."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from polystra.app import kill_switch
+from polystra.app.inbox import Inbox
+from polystra.app.kill_switch import Instruction, KillSwitch, SwitchStuck, Watch
+from polystra.app.outbox import OrderNames, Outbox
+from polystra.core import commands as cm
+from polystra.core.events import OrderNotSent, TradingState, TradingStateSet
+from polystra.core.ids import OrderId
+from polystra.core.units import Instant
+from tests.edge.store_cases import terms
+from tests.inbox_cases import NOWHEN, Hands, read_all
+from tests.wires import Signing, Wire
+
+ARMED, STOPPED, PAUSED = TradingState.ARMED, TradingState.STOPPED, TradingState.PAUSED
+STOP = Instruction(who="ann", why="enough", at=Instant(7))
+GO_ON = Instruction(who="bob", why="looked at it", at=Instant(9))
+
+
+def watched(switch: KillSwitch, state: TradingState = ARMED) -> tuple[Watch, list[TradingStateSet]]:
+    told: list[TradingStateSet] = []
+    return Watch(switch, told.append, state), told
+
+
+def states(told: list[TradingStateSet]) -> list[tuple[TradingState, str, str]]:
+    return [(event.state, event.who, event.why) for event in told]
+
+
+# --- the files
+
+
+def test_a_switch_is_not_thrown_until_its_file_is_there(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    assert (switch.thrown, switch.stop_word()) == (False, None)
+    assert switch.throw(STOP)
+    assert (switch.thrown, switch.stop_word()) == (True, STOP)
+    assert json.loads((tmp_path / "stop").read_text()) == {"who": "ann", "why": "enough", "at": 7}
+
+
+def test_the_first_words_stay_when_it_is_thrown_again(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.throw(STOP)
+    assert not switch.throw(Instruction(who="cem", why="me too"))
+    assert switch.stop_word() == STOP
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [(b"", "the file stop is there"), (b"fed meeting\n", "fed meeting"), (b'{"who": 3}', '{"who": 3}')],
+)
+def test_whatever_a_person_puts_there_stops(tmp_path: Path, text: bytes, why: str) -> None:
+    (tmp_path / "stop").write_bytes(text)
+    switch = KillSwitch(tmp_path)
+    assert switch.thrown
+    assert switch.stop_word() == Instruction(who="file stop", why=why)
+
+
+def test_bytes_that_are_no_text_stop_as_well(tmp_path: Path) -> None:
+    (tmp_path / "stop").write_bytes(b"\xff\xfe" * 10_000)
+    word = KillSwitch(tmp_path).stop_word()
+    assert word is not None
+    assert len(word.why) <= kill_switch.MOST_WORDS
+
+
+def test_a_folder_in_place_of_the_file_stops(tmp_path: Path) -> None:
+    (tmp_path / "stop").mkdir()
+    assert KillSwitch(tmp_path).stop_word() == Instruction(who="file stop", why="the file stop is there")
+
+
+def test_who_cannot_look_takes_it_as_thrown(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("no folder")
+    assert KillSwitch(tmp_path / "run").thrown
+
+
+def test_a_folder_that_is_not_there_cannot_be_stopped_or_armed(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path / "absent")
+    with pytest.raises(SwitchStuck, match="cannot be written"):
+        switch.throw(STOP)
+    with pytest.raises(SwitchStuck, match="cannot be written"):
+        switch.arm(GO_ON)
+
+
+def test_arming_takes_the_file_away_and_says_what_it_said(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.throw(STOP)
+    assert switch.arm(GO_ON) == STOP
+    assert not switch.thrown
+    assert switch.arm(GO_ON) is None
+
+
+def test_the_word_to_arm_is_taken_once(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.arm(GO_ON)
+    assert switch.take_arm_word() == GO_ON
+    assert switch.take_arm_word() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stop_takes_back_a_word_to_arm_that_nobody_heard_yet(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.arm(GO_ON)
+    switch.throw(STOP)
+    assert switch.take_arm_word() is None
+    assert switch.thrown
+
+
+# --- what the engine hears
+
+
+def test_the_engine_hears_of_a_stop_and_of_arming_once_each(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    watch, told = watched(switch)
+    watch.look()
+    assert told == []
+    switch.throw(STOP)
+    watch.look()
+    watch.look()
+    switch.arm(GO_ON)
+    watch.look()
+    watch.look()
+    assert states(told) == [(STOPPED, "ann", "enough"), (ARMED, "bob", "looked at it")]
+
+
+def test_a_second_stop_is_heard_as_the_first_was(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    watch, told = watched(switch)
+    for _ in range(2):
+        switch.throw(STOP)
+        watch.look()
+        switch.arm(GO_ON)
+        watch.look()
+    assert [event.state for event in told] == [STOPPED, ARMED, STOPPED, ARMED]
+
+
+def test_a_trader_whose_ledger_says_stopped_already_is_not_told_again(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.throw(STOP)
+    watch, told = watched(switch, STOPPED)
+    watch.look()
+    assert told == []
+
+
+def test_a_file_that_got_lost_arms_nobody(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.throw(STOP)
+    watch, told = watched(switch)
+    watch.look()
+    (tmp_path / "stop").unlink()
+    watch.look()
+    assert [event.state for event in told] == [STOPPED]
+    watch, told = watched(switch, STOPPED)
+    watch.look()
+    assert told == []
+
+
+def test_a_stop_wins_over_a_word_to_arm_beside_it(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.arm(GO_ON)
+    (tmp_path / "stop").touch()
+    watch, told = watched(switch, PAUSED)
+    watch.look()
+    assert [event.state for event in told] == [STOPPED]
+    (tmp_path / "stop").unlink()
+    watch.look()
+    assert [event.state for event in told] == [STOPPED, ARMED]
+
+
+def test_a_trader_that_a_broken_disk_paused_is_armed_by_the_same_word(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.arm(GO_ON)
+    watch, told = watched(switch, PAUSED)
+    watch.look()
+    assert states(told) == [(ARMED, "bob", "looked at it")]
+
+
+def test_it_is_looked_for_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kill_switch, "LOOK_EVERY", 0.001)
+    switch = KillSwitch(tmp_path)
+
+    async def life() -> TradingStateSet:
+        heard: asyncio.Future[TradingStateSet] = asyncio.get_running_loop().create_future()
+        looking = asyncio.create_task(Watch(switch, heard.set_result, ARMED).keep_looking())
+        await asyncio.sleep(0.01)
+        switch.throw(STOP)
+        told = await asyncio.wait_for(heard, 10)
+        looking.cancel()
+        return told
+
+    assert states([asyncio.run(life())]) == [(STOPPED, "ann", "enough")]
+
+
+# --- the outbox
+
+
+class Way:
+    def __init__(self, folder: Path) -> None:
+        self.inbox, self.wire = Inbox(Hands()), Wire([])
+        self.switch = KillSwitch(folder)
+        self.outbox = Outbox(self.inbox, Signing([]), OrderNames(), self.wire, self.switch)
+
+    def send(self, *commands: cm.AnyCommand) -> list[cm.AnyCommand]:
+        """What of them left."""
+        before = len(self.wire.sent)
+        self.outbox.send(self.outbox.prepare(commands))
+        return [one.command for one in self.wire.sent[before:]]
+
+
+PLACE = cm.PlaceOrder(order=OrderId(1), terms=terms())
+AGAIN = cm.ResendOrder(order=OrderId(2))
+CANCEL = cm.CancelOrder(order=OrderId(3))
+
+
+def test_no_order_leaves_while_it_is_thrown_and_every_cancel_does(tmp_path: Path) -> None:
+    way = Way(tmp_path)
+    way.switch.throw(STOP)
+    assert way.send(PLACE, AGAIN, CANCEL, cm.CancelAll()) == [CANCEL, cm.CancelAll()]
+    (told,) = read_all(way.inbox)
+    assert told == OrderNotSent(at=Instant(1_000), order=OrderId(1), why="the kill switch is thrown")
+
+
+def test_an_order_leaves_before_it_is_thrown_and_after_arming(tmp_path: Path) -> None:
+    way = Way(tmp_path)
+    assert way.send(PLACE, AGAIN) == [PLACE, AGAIN]
+    way.switch.throw(STOP)
+    assert way.send(PLACE) == []
+    way.switch.arm(GO_ON)
+    assert way.send(PLACE) == [PLACE]
+
+
+def test_a_trader_that_is_being_stopped_sends_nothing_again_either(tmp_path: Path) -> None:
+    way = Way(tmp_path)
+    way.outbox.stop("the trader is being stopped")
+    assert way.send(AGAIN, CANCEL) == [CANCEL]
+    assert read_all(way.inbox) == []
+
+
+def test_the_moment_is_stamped_by_the_inbox_not_by_the_file(tmp_path: Path) -> None:
+    inbox = Inbox(Hands())
+    switch = KillSwitch(tmp_path)
+    switch.throw(STOP)
+    Watch(switch, inbox.put, ARMED).look()
+    (event,) = read_all(inbox)
+    assert event.at != NOWHEN
+    assert event.at != STOP.at
