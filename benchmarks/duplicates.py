@@ -23,12 +23,12 @@ from decimal import Decimal
 from time import perf_counter
 from typing import Any, TypeAlias
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from benchmarks.counterparts import Hosted, child, lift_limits, open_token
 from benchmarks.harness import NotMeasured
 from benchmarks.loopback import TERMS, credentials_of
+from benchmarks.results import FoundOrders, duplicates_table
 from polystra.core.ids import TokenId
 from polystra.core.terms import TimeInForce
 from polystra.core.units import Shares, shares
@@ -60,35 +60,25 @@ _CLOCK = WallClock()
 _PATIENCE = 30.0
 
 
-class Found(Struct, frozen=True, kw_only=True):
-    """`orders` is what the exchange had in the end, `struck` how often it failed."""
-
-    client: str
-    orders: int
-    doubles: int
-    missing: int
-    struck: int
-    seconds: float
-
-
 Place: TypeAlias = Callable[[Hosted], None]
 
 
-def measured(client: str, place: Place) -> Found:
+def measured(client: str, place: Place) -> FoundOrders:
     """Places all wanted orders, and counts them at the exchange."""
     with _exchange() as (hosted, control):
         begun = perf_counter()
         place(hosted)
         taken = perf_counter() - begun
-        found = Counter(int(order["size"]) for order in _ask(f"{control}/truth")["orders"] if _is_wanted(order))
+        sizes = Counter(int(order["size"]) for order in _ask(f"{control}/truth")["orders"] if _is_wanted(order))
         hits: dict[str, int] = _ask(f"{control}/faults")["hits"]
-    return Found(
+    return FoundOrders(
         client=client,
-        orders=sum(found.values()),
-        doubles=sum(found.values()) - len(found),
-        missing=ORDERS - len(found),
+        wanted=ORDERS,
+        orders=sum(sizes.values()),
+        doubles=sum(sizes.values()) - len(sizes),
+        missing=ORDERS - len(sizes),
         struck=sum(hits[fault] for fault, _ in FAULTS),
-        seconds=taken,
+        seconds=round(taken, 1),
     )
 
 
@@ -218,16 +208,10 @@ CLIENTS: dict[str, Place] = {
 }
 
 
-def table(rows: list[Found]) -> list[str]:
-    head = [
-        f"| client | orders of {ORDERS} | doubles | missing | POSTs struck | seconds |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    return head + [
-        f"| {one.client} | {one.orders} | {one.doubles} | {one.missing} | {one.struck} | {one.seconds:.1f} |"
-        for one in rows
-    ]
+def found() -> tuple[FoundOrders, ...]:
+    """Of each client; raises `NotMeasured`."""
+    return tuple(measured(client, place) for client, place in CLIENTS.items())
 
 
 if __name__ == "__main__":
-    print("\n".join(table([measured(client, place) for client, place in CLIENTS.items()])))
+    print("\n".join(duplicates_table(found())))
