@@ -12,7 +12,20 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import demo_window, engine_events, feed, hot_path, imports, intent_commit, journal, loopback, signing
+from msgspec.structs import replace
+
+from benchmarks import (
+    demo_window,
+    duplicates,
+    engine_events,
+    feed,
+    hot_path,
+    imports,
+    intent_commit,
+    journal,
+    loopback,
+    signing,
+)
 from benchmarks.harness import Benchmark, Effort, NotMeasured, measure
 from benchmarks.results import (
     FoundRatio,
@@ -55,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.out or whole:
         folder = options.out or HERE
         folder.mkdir(parents=True, exist_ok=True)
-        write(results, chosen, folder)
+        write(replace(results, duplicates=duplicates.found()) if whole else results, chosen, folder)
     return 1 if results.not_measured else 0
 
 

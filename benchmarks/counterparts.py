@@ -38,8 +38,8 @@ def exchange() -> Iterator[Hosted]:
             line = json.loads(said)
         except ValueError:
             raise NotMeasured("polystra exchange did not say where it is: run it by hand to see why") from None
-        _lift_limits(line["control"])
-        yield Hosted(line["clob"], _open_token(line["gamma"]), line["accounts"][0]["private_key"])
+        lift_limits(line["control"])
+        yield Hosted(line["clob"], open_token(line["gamma"]), line["accounts"][0]["private_key"])
 
 
 @contextmanager
@@ -79,11 +79,11 @@ def child(module: str, *arguments: str) -> Iterator[tuple["subprocess.Popen[str]
             process.terminate()
 
 
-def _lift_limits(control: str) -> None:
+def lift_limits(control: str) -> None:
     urllib.request.urlopen(f"{control}/limits", data=b'{"tier": "none"}', timeout=_PATIENCE).close()
 
 
-def _open_token(gamma: str) -> str:
+def open_token(gamma: str) -> str:
     with urllib.request.urlopen(f"{gamma}/markets", timeout=_PATIENCE) as answer:
         markets: list[dict[str, Any]] = json.load(answer)
     tokens: list[str] = json.loads(markets[0]["clobTokenIds"])

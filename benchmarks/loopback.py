@@ -40,7 +40,7 @@ PATIENCE = 30.0
 """Seconds, for a whole round."""
 
 _CLOCK = WallClock()
-_TERMS = OrderTerms(
+TERMS = OrderTerms(
     market=MarketId("0x" + "ab" * 32),
     outcome=Outcome.UP,
     side=OrderSide.BUY,
@@ -76,7 +76,7 @@ class Account:
         self._requests = RequestSigner(credentials, self.key.address)
 
     def placement(self) -> Placement:
-        signed = self._signer.sign(_TERMS, token=self._token, exchange=STANDARD, at=_CLOCK.now())
+        signed = self._signer.sign(TERMS, token=self._token, exchange=STANDARD, at=_CLOCK.now())
         body = order_body(signed, owner=self.credentials.api_key, time_in_force=TimeInForce.GTC)
         return Placement(signed.id, body)
 
@@ -187,7 +187,7 @@ async def _reply(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 @contextmanager
 def sides(folder: Path, effort: Effort) -> Iterator[Mapping[str, Side]]:
     with counterparts.exchange() as hosted:
-        account = Account(hosted, asyncio.run(_credentials(hosted)))
+        account = Account(hosted, asyncio.run(credentials_of(hosted)))
         request, reply = asyncio.run(_sizes(account))
         with counterparts.echo(request, reply) as port:
             count = effort.of(ORDERS)
@@ -233,7 +233,7 @@ async def _post_all(post: Post, orders: list[Placement], laps: list[float]) -> N
         raise NotMeasured(f"{len(orders)} orders were not answered within {PATIENCE:g} s") from None
 
 
-async def _credentials(hosted: counterparts.Hosted) -> Credentials:
+async def credentials_of(hosted: counterparts.Hosted) -> Credentials:
     key = SigningKey(bytes.fromhex(hosted.private_key.removeprefix("0x")))
     async with open_rest() as rest:
         found = await api_credentials(rest, hosted.clob, key=key, clock=_CLOCK)

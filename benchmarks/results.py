@@ -61,12 +61,26 @@ class FoundSide(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class FoundOrders(Struct, frozen=True, kw_only=True):
+    """Of so many orders wanted from one client: what the exchange had in the end, how often it failed, and how long the
+    client took."""
+
+    client: str
+    wanted: int
+    orders: int
+    doubles: int
+    missing: int
+    struck: int
+    seconds: float
+
+
 class Results(Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     machine: str
     ratios: dict[str, FoundRatio]
     sides: dict[str, FoundSide]
     not_measured: dict[str, str]
+    duplicates: tuple[FoundOrders, ...] = ()
 
 
 def versions() -> dict[str, str]:
@@ -170,6 +184,15 @@ def side_table(sides: Mapping[str, FoundSide], benchmark: Benchmark) -> list[str
     return [*rows, *(["", *notes] if notes else [])]
 
 
+def duplicates_table(rows: Sequence[FoundOrders]) -> list[str]:
+    head = ["| client | wanted | orders | doubles | missing | POSTs struck | seconds |", "|---|" + "---:|" * 6]
+    return head + [
+        f"| {one.client} | {one.wanted} | {one.orders} | **{one.doubles}** | **{one.missing}** | {one.struck} "
+        f"| {one.seconds:.1f} |"
+        for one in rows
+    ]
+
+
 def markdown(results: Results, benchmarks: Sequence[Benchmark]) -> str:
     lines = [_HEAD, f"Run with {_listed(results.versions)}, on {results.machine}."]
     for benchmark in benchmarks:
@@ -181,6 +204,8 @@ def markdown(results: Results, benchmarks: Sequence[Benchmark]) -> str:
             lines += [f"Not measured: {results.not_measured[benchmark.name]}."]
             continue
         lines += [*ratio_table(ratios), "", *side_table(sides, benchmark)]
+    if results.duplicates:
+        lines += ["", "## duplicates", "", _DUPLICATES, "", *duplicates_table(results.duplicates)]
     return "\n".join(lines) + "\n"
 
 
@@ -194,7 +219,7 @@ def _short(number: float) -> float:
 
 _HEAD = f"""# How fast it is
 
-Written by `make bench`, in under three minutes; `python -m benchmarks --only NAME` runs one of them, `--quick` a small
+Written by `make bench`, in under four minutes; `python -m benchmarks --only NAME` runs one of them, `--quick` a small
 part of each, and neither touches this file. The same numbers are in `{JSON}`.
 
 A **ratio** is the time of one thing over the time of another that was timed in turn with it, in the same process:
@@ -202,3 +227,8 @@ A **ratio** is the time of one thing over the time of another that was timed in 
 be compared between versions. Beside the median stands the middle half of the {Effort().rounds} rounds. Seconds
 and rates are those of one run on one machine and move by a factor of two: read them as a size, not as a result.
 """
+
+_DUPLICATES = """Counts, not times: two hundred orders wanted from an exchange that does 200 of 1,000 POSTs without an
+answer, answers 50 too late, and breaks 50 off before anything happened. The official clients make and post an order
+again on an exception, up to three times, as most programs do; ours asks what became of it, and sends the same bytes
+again only where the venue does not know it. `python -m benchmarks.duplicates` repeats it."""

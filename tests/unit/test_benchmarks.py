@@ -349,3 +349,13 @@ def test_what_cannot_be_measured_is_said_and_is_no_number() -> None:
     found = run([lost], Effort())
     assert (found.ratios, found.not_measured) == ({}, {"lost": "the recordings are not installed"})
     assert "Not measured: the recordings are not installed." in markdown(found, [lost])
+
+
+def test_of_the_orders_kept_ours_are_there_once_each_and_those_made_anew_are_not() -> None:
+    kept = msgspec.json.decode((HERE / JSON).read_bytes(), type=Results)
+    ours, *theirs = kept.duplicates
+    assert (ours.client, ours.orders, ours.doubles, ours.missing) == ("Polystra", ours.wanted, 0, 0)
+    assert {one.client for one in theirs} == {"polymarket-client", "py-clob-client-v2"}
+    for one in kept.duplicates:
+        assert one.struck > 0, one.client
+        assert one.orders == one.wanted - one.missing + one.doubles, one.client

@@ -25,7 +25,7 @@ from polystra.edge.polymarket.market_feed import MarketFeed
 from polystra.edge.polymarket.price_feed import PriceFeed
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, api_credentials
 from polystra.edge.polymarket.public import PublicReadings, whereabouts
-from polystra.edge.polymarket.rest import Asking, open_rest
+from polystra.edge.polymarket.rest import CONNECTIONS, Asking, open_rest
 from polystra.edge.polymarket.server_clock import VenueTime, clock_offset
 from polystra.edge.polymarket.user_feed import UserFeed
 from polystra.edge.polymarket.venue import Venue
@@ -41,6 +41,10 @@ class VenueUnreachable(PolystraError):
 class TradingBlocked(PolystraError):
     """The venue's rules forbid trading from where this machine is."""
 
+
+ALL_AT_ONCE = 0
+"""As many connections as there are requests: in lock step time stands still until all have arrived, so that one which
+waited for another's answer would wait for ever."""
 
 CLOCK_ASKS = 3
 """Questions for the venue's time before trading begins: they narrow a second to less than half of one."""
@@ -80,7 +84,8 @@ async def connected(
     Raises `VenueUnreachable`, `TradingBlocked` and `ExchangeGone`. What is asked here first takes none of the venue's
     time.
     """
-    async with open_rest() as plain, aiohttp.ClientSession() as session:
+    connections = ALL_AT_ONCE if place.mode is TimeMode.LOCK_STEP else CONNECTIONS
+    async with open_rest(connections) as plain, aiohttp.ClientSession() as session:
         steps = await attach(session, place.control) if place.mode is TimeMode.LOCK_STEP else None
         venue_time = await _venue_time(plain, place) if place.mode is TimeMode.WALL else None
         clock = steps or venue_time or _clock(place)

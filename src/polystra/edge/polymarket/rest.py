@@ -130,12 +130,13 @@ class Rest:
 
 
 @contextlib.asynccontextmanager
-async def open_rest() -> AsyncIterator[Rest]:
-    """A session with nothing of a browser's: no cookies, no redirects, no proxy from the environment."""
+async def open_rest(connections: int = CONNECTIONS) -> AsyncIterator[Rest]:
+    """A session with nothing of a browser's: no cookies, no redirects, no proxy from the environment. A request above
+    `connections`, 0 for any number, waits until another one was answered."""
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_leaves)
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=_IDLE, socket_factory=socket_of),
+        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=_IDLE, socket_factory=socket_of),
         timeout=aiohttp.ClientTimeout(total=None),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "polystra"},
