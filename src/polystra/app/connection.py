@@ -22,6 +22,7 @@ from polystra.edge.polymarket.auth import Credentials
 from polystra.edge.polymarket.catalogue import Catalogue
 from polystra.edge.polymarket.dialing import Dialer, SocketDialer
 from polystra.edge.polymarket.market_feed import MarketFeed
+from polystra.edge.polymarket.pacing import Pacing
 from polystra.edge.polymarket.price_feed import PriceFeed
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, api_credentials
 from polystra.edge.polymarket.public import PublicReadings, whereabouts
@@ -92,7 +93,7 @@ async def connected(
         dialer: Dialer = SocketDialer() if steps is None else SteppedDialer(SocketDialer(), steps)
         public = PublicReadings(rest, place.clob)
         private = _private(rest, place, wallet, credentials, clock)
-        venue = Venue(private, wallet=wallet, api_key=credentials.api_key)
+        venue = Venue(private, wallet=wallet, api_key=credentials.api_key, pacing=Pacing(clock))
         feeds = _Feeds(place, dialer, clock, credentials, public)
         far = WireVenue(
             Client(

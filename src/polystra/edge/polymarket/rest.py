@@ -15,6 +15,8 @@ import aiohttp
 from msgspec import Struct
 from yarl import URL
 
+from polystra.edge.polymarket.reply_headers import LimitState, limit_of, wait_of
+
 CONNECTIONS = 16
 """More than the trader has requests under way, so that none waits for another's answer."""
 
@@ -27,26 +29,27 @@ REWARM = 30.0
 MOST_BYTES = 8 * 1024 * 1024
 """Of one reply; the largest that the venue has, a page of orders, is below 100 kB."""
 
-_WAIT_DIGITS = 7
-
 _IDLE = 60.0
 """Seconds after which a connection is not used again."""
 
 
 class Reply(Struct, frozen=True, gc=False):
     """Whatever the other side answered, an error or not. `retry_after` is how many seconds it asks us to wait, None
-    where it says nothing of it, or names a date."""
+    where it says nothing of it, or names a date; `limit` is how our allowance stands, where it says so."""
 
     status: int
     body: bytes
     retry_after: int | None = None
+    limit: LimitState | None = None
 
 
 class NoReply(Struct, frozen=True, gc=False):
-    """There was no whole reply. Unless a byte was `sent`, the other side cannot have heard of the request."""
+    """There was no whole reply. Unless a byte was `sent`, the other side cannot have heard of the request. `stale` says
+    that it was held back by ourselves, as it would have left too late: it is not to be asked again."""
 
     why: str
     sent: bool
+    stale: bool = False
 
 
 Answer: TypeAlias = Reply | NoReply
@@ -122,7 +125,8 @@ class Rest:
                     trace_request_ctx=departure,
                 ) as response,
             ):
-                return Reply(response.status, await _whole(response), _wait_of(response.headers))
+                body = await _whole(response)
+                return Reply(response.status, body, wait_of(response.headers), limit_of(response.headers))
         except TimeoutError:
             return NoReply(f"{method} {url}: no reply within {deadline:g} s", departure.sent)
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -150,11 +154,6 @@ async def _leaves(_: aiohttp.ClientSession, context: object, __: aiohttp.TraceRe
     departure = getattr(context, "trace_request_ctx", None)
     if isinstance(departure, _Departure):
         departure.sent = True
-
-
-def _wait_of(headers: Mapping[str, str]) -> int | None:
-    told = headers.get("Retry-After", "").strip()
-    return int(told) if told.isascii() and told.isdecimal() and len(told) < _WAIT_DIGITS else None
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:
