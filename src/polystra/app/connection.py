@@ -1,5 +1,6 @@
 """Connects a trader to a venue over its wire, by the time that this venue keeps."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import TypeVar
@@ -26,7 +27,7 @@ from polystra.edge.polymarket.pacing import Pacing
 from polystra.edge.polymarket.price_feed import PriceFeed
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, api_credentials
 from polystra.edge.polymarket.public import PublicReadings, whereabouts
-from polystra.edge.polymarket.rest import Asking, open_rest
+from polystra.edge.polymarket.rest import Asking, Rest, open_rest
 from polystra.edge.polymarket.server_clock import VenueTime, clock_offset
 from polystra.edge.polymarket.user_feed import UserFeed
 from polystra.edge.polymarket.venue import Venue
@@ -81,7 +82,7 @@ async def connected(
     Raises `VenueUnreachable`, `TradingBlocked` and `ExchangeGone`. What is asked here first takes none of the venue's
     time.
     """
-    async with open_rest() as plain, aiohttp.ClientSession() as session:
+    async with open_rest() as plain, aiohttp.ClientSession() as session, contextlib.AsyncExitStack() as stack:
         steps = await attach(session, place.control) if place.mode is TimeMode.LOCK_STEP else None
         venue_time = await _venue_time(plain, place) if place.mode is TimeMode.WALL else None
         clock = steps or venue_time or _clock(place)
@@ -89,6 +90,8 @@ async def connected(
         credentials = _known(await api_credentials(plain, place.clob, key=wallet.key, clock=clock), "its API key")
         asking = _private(plain, place, wallet, credentials, clock)
         cash = _known(await Venue(asking, wallet=wallet, api_key=credentials.api_key).balances(), "its cash").cash
+        if steps is None:
+            await stack.enter_async_context(_kept_warm(plain, place))
         rest: Asking = plain if steps is None else SteppedRest(plain, steps)
         dialer: Dialer = SocketDialer() if steps is None else SteppedDialer(SocketDialer(), steps)
         public = PublicReadings(rest, place.clob)
@@ -125,6 +128,18 @@ async def connected(
             yield far
         finally:
             await far.close()
+
+
+@contextlib.asynccontextmanager
+async def _kept_warm(rest: Rest, place: Place) -> AsyncIterator[None]:
+    """Connections stand open, so that no order waits for a handshake."""
+    url = f"{place.clob.rstrip('/')}/ok"
+    warming = asyncio.create_task(rest.keep_warm(url))
+    try:
+        yield
+    finally:
+        warming.cancel()
+        await asyncio.wait({warming})
 
 
 class _Feeds(Struct, frozen=True):

@@ -23,8 +23,15 @@ CONNECTIONS = 16
 WARM = 4
 """Connections that are opened before they are needed."""
 
+_WARMING = 5.0
+"""Seconds that a connection may take to open and answer."""
+
 REWARM = 30.0
 """Seconds between two uses of a connection that is kept open."""
+
+MOST_USES = 5_000
+"""Requests over one set of connections, and so over each of them: the venue ends one after about 10,000 (`PROTOCOL.md`
+E.8), be a request under way on it or not."""
 
 MOST_BYTES = 8 * 1024 * 1024
 """Of one reply; the largest that the venue has, a page of orders, is below 100 kB."""
@@ -81,22 +88,47 @@ class _Departure:
         self.sent = False
 
 
-class Rest:
-    """Asks over one session; `open_rest` makes it and closes it."""
+class _Pool:
+    """Connections that are opened and closed together. Mutable."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
+    __slots__ = ("retired", "session", "under_way", "used")
+
+    def __init__(self) -> None:
+        self.session = _session()
+        self.used = 0
+        self.under_way = 0
+        self.retired = False
+
+
+class Rest:
+    """Asks over a pool of connections; `open_rest` makes it and closes it. Mutable: a pool that was used often enough
+    gives way to another, and is closed once its last request was answered."""
+
+    def __init__(self, most_uses: int = MOST_USES) -> None:
+        self._most_uses = most_uses
+        self._pools: set[_Pool] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._pool = self._open()
+
+    async def close(self) -> None:
+        """What is under way ends without an answer."""
+        await asyncio.gather(*self._closing, *(pool.session.close() for pool in self._pools))
 
     async def warm(self, url: str, count: int = WARM) -> tuple[Answer, ...]:
         """Opens connections by that many requests at a time to a cheap public page."""
-        asked = (self.ask("GET", url, deadline=5.0) for _ in range(count))
-        return tuple(await asyncio.gather(*asked))
+        return await self._warm(self._pool, url, count)
 
     async def keep_warm(self, url: str, count: int = WARM, *, every: float = REWARM) -> None:
         """Uses that many connections again and again before they are idle for too long, and opens anew those that the
-        other side closed. Ends only when it is cancelled."""
+        other side closed. Of a pool that is half used up others take the place, warm already. Ends only when it is
+        cancelled."""
         while True:
-            await self.warm(url, count)
+            if 2 * self._pool.used < self._most_uses:
+                await self.warm(url, count)
+            else:
+                fresh = self._open()
+                await self._warm(fresh, url, count)
+                self._change_to(fresh)
             await asyncio.sleep(every)
 
     async def ask(
@@ -110,43 +142,98 @@ class Rest:
         body: bytes = b"",
     ) -> Answer:
         """As `Asking` says."""
-        departure = _Departure()
-        target = f"{url}?{urlencode(query)}" if query else url
-        sent_headers = {"Content-Type": "application/json", **(headers or {})} if body else headers
+        if self._pool.used >= self._most_uses:
+            self._change_to(self._open())
+        return await self._ask(self._pool, _Question(method, url, deadline, headers, query, body))
+
+    async def _warm(self, pool: _Pool, url: str, count: int) -> tuple[Answer, ...]:
+        question = _Question("GET", url, _WARMING)
+        return tuple(await asyncio.gather(*(self._ask(pool, question) for _ in range(count))))
+
+    async def _ask(self, pool: _Pool, question: "_Question") -> Answer:
+        pool.used += 1
+        pool.under_way += 1
         try:
-            async with (
-                asyncio.timeout(deadline),
-                self._session.request(
-                    method,
-                    URL(target, encoded=True),
-                    headers=sent_headers,
-                    data=body or None,
-                    allow_redirects=False,
-                    trace_request_ctx=departure,
-                ) as response,
-            ):
-                body = await _whole(response)
-                return Reply(response.status, body, wait_of(response.headers), limit_of(response.headers))
-        except TimeoutError:
-            return NoReply(f"{method} {url}: no reply within {deadline:g} s", departure.sent)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return NoReply(f"{method} {url}: {type(error).__name__} {error}".rstrip(), departure.sent)
+            return await _answer(pool.session, question)
+        finally:
+            pool.under_way -= 1
+            self._close_unused(pool)
+
+    # --- pools
+
+    def _open(self) -> _Pool:
+        pool = _Pool()
+        self._pools.add(pool)
+        return pool
+
+    def _change_to(self, fresh: _Pool) -> None:
+        before, self._pool = self._pool, fresh
+        before.retired = True
+        self._close_unused(before)
+
+    def _close_unused(self, pool: _Pool) -> None:
+        if pool.retired and not pool.under_way:
+            self._pools.discard(pool)
+            closing = asyncio.get_running_loop().create_task(pool.session.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+
+class _Question(Struct, frozen=True, gc=False):
+    """One request, as `Asking.ask` takes it."""
+
+    method: str
+    url: str
+    deadline: float
+    headers: Mapping[str, str] | None = None
+    query: Mapping[str, str] | None = None
+    body: bytes = b""
+
+
+async def _answer(session: aiohttp.ClientSession, asked: _Question) -> Answer:
+    departure, named = _Departure(), f"{asked.method} {asked.url}"
+    target = f"{asked.url}?{urlencode(asked.query)}" if asked.query else asked.url
+    headers = {"Content-Type": "application/json", **(asked.headers or {})} if asked.body else asked.headers
+    try:
+        async with (
+            asyncio.timeout(asked.deadline),
+            session.request(
+                asked.method,
+                URL(target, encoded=True),
+                headers=headers,
+                data=asked.body or None,
+                allow_redirects=False,
+                trace_request_ctx=departure,
+            ) as response,
+        ):
+            body = await _whole(response)
+            return Reply(response.status, body, wait_of(response.headers), limit_of(response.headers))
+    except TimeoutError:
+        return NoReply(f"{named}: no reply within {asked.deadline:g} s", departure.sent)
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return NoReply(f"{named}: {type(error).__name__} {error}".rstrip(), departure.sent)
 
 
 @contextlib.asynccontextmanager
-async def open_rest() -> AsyncIterator[Rest]:
-    """A session with nothing of a browser's: no cookies, no redirects, no proxy from the environment."""
+async def open_rest(most_uses: int = MOST_USES) -> AsyncIterator[Rest]:
+    rest = Rest(most_uses)
+    try:
+        yield rest
+    finally:
+        await rest.close()
+
+
+def _session() -> aiohttp.ClientSession:
+    """With nothing of a browser's: no cookies, no redirects, no proxy from the environment."""
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_leaves)
-    session = aiohttp.ClientSession(
+    return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=_IDLE, socket_factory=socket_of),
         timeout=aiohttp.ClientTimeout(total=None),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "polystra"},
         trace_configs=[trace],
     )
-    async with session:
-        yield Rest(session)
 
 
 async def _leaves(_: aiohttp.ClientSession, context: object, __: aiohttp.TraceRequestHeadersSentParams) -> None:
