@@ -64,10 +64,12 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 class Habits(Struct, frozen=True, kw_only=True):
-    """What a client does by the clock: whether its heart beats, and how often it reads notifications (None: never)."""
+    """What a client does by the clock: whether its heart beats, how often it reads notifications, and how often it
+    renews its connection to the market stream, which it never does in lock step (None: never)."""
 
     heartbeat: bool = True
     notifications_every: Nanos | None = None
+    renew_every: Nanos | None = None
 
 
 BY_DEFAULT = Habits()
@@ -122,6 +124,7 @@ async def connected(
                 market_feed=feeds.market,
                 user_feed=feeds.user,
                 price_feed=feeds.prices if place.prices else None,
+                renew_every=habits.renew_every if steps is None else None,
             )
         )
         try:

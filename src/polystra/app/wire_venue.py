@@ -22,7 +22,7 @@ from polystra.core import events as ev
 from polystra.core.ids import MarketId, OrderId
 from polystra.core.markets import Market, Series
 from polystra.core.terms import Outcome
-from polystra.core.units import Instant, Usd, seconds
+from polystra.core.units import Instant, Nanos, Usd, seconds
 from polystra.edge.clock import Time
 from polystra.edge.polymarket.catalogue import Catalogue
 from polystra.edge.polymarket.market_feed import MarketFeed
@@ -56,7 +56,7 @@ Tell: TypeAlias = Callable[[ev.AnyEvent], None]
 class Client(Struct, frozen=True, kw_only=True):
     """The parts of the venue client that a trader uses. `opening_cash` is what the account shows before it trades for
     the first time, `salt` makes each order another one; `steps` are there where time goes in lock step, `price_feed`
-    where the venue tells prices."""
+    where the venue tells prices; `renew_every` is how long a connection of the market stream is used."""
 
     wallet: Wallet
     clock: Time
@@ -71,6 +71,7 @@ class Client(Struct, frozen=True, kw_only=True):
     market_feed: Callable[[Tell, Callable[[str], None]], MarketFeed]
     user_feed: Callable[[Tell, OrderNames], UserFeed]
     price_feed: Callable[[Tell, Collection[str]], PriceFeed] | None
+    renew_every: Nanos | None = None
 
 
 class WireVenue:
@@ -120,7 +121,7 @@ class WireVenue:
     def start_trader(self) -> None:
         """Connect, read the account, then say `Started`. Prices are not waited for: without them less is traded, but
         what is held is looked after."""
-        self._spawn(self._market_feed.run())
+        self._spawn(self._market_feed.run(self._client.renew_every))
         self._spawn(self._user_feed.run())
         if self._price_feed is not None:
             self._spawn(self._price_feed.run())
