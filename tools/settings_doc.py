@@ -74,8 +74,7 @@ LINES: Mapping[str, tuple[str, str]] = {
     "venue.notifications_every_seconds": ("s", "How often the venue's notifications are read; 0 is never."),
     "venue.stream_renewed_every_seconds": (
         "s",
-        "How long a connection of the market stream is used before another takes its place; 0 is for as long as it "
-        "stands.",
+        "How long a connection of the market stream is used before another takes over; 0 is for ever.",
     ),
     "venue.orders_at_stop": ("", "What happens to resting orders at a stop; `keep` needs `heartbeat` off."),
     "simulation.starting_cash_usd": ("USD", "Our cash at the pretend venue."),

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
+from polystra.app.feed_troubles import Feed, FeedTroubles
 from polystra.app.inbox import Inbox, Waiting
 from polystra.app.lock_step import LockStep
 from polystra.app.outbox import OrderNames
@@ -84,6 +85,7 @@ class WireVenue:
         self._over: set[MarketId] = set()
         self._slugs: set[str] = set()
         self._looking: set[str] = set()
+        self._again: set[str] = set()
         self._watches: dict[MarketId, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
@@ -125,6 +127,8 @@ class WireVenue:
         self._spawn(self._user_feed.run())
         if self._price_feed is not None:
             self._spawn(self._price_feed.run())
+        if self._client.steps is None:
+            self._spawn(FeedTroubles(self._feeds(), self._inbox.put).run(self.clock))
         self._spawn(self._start())
 
     def send(self, ready: Sequence[Ready]) -> None:
@@ -229,17 +233,25 @@ class WireVenue:
             await self.clock.until(_next(now, POLL_EVERY))
 
     def _hear_of(self, slug: str) -> None:
-        if slug in self._slugs or slug in self._looking or series_of(slug) not in self._series:
+        """One that is looked up already is looked up again if it is not found: it may have been listed meanwhile."""
+        if slug in self._slugs or series_of(slug) not in self._series:
+            return
+        if slug in self._looking:
+            self._again.add(slug)
             return
         self._looking.add(slug)
         self._spawn(self._find(slug))
 
     async def _find(self, slug: str) -> None:
         found = await self._client.catalogue.market(slug)
+        again = slug in self._again
         self._looking.discard(slug)
+        self._again.discard(slug)
         if isinstance(found, Market) and found.id not in self._markets:
             self._know(found)
             self._inbox.put(ev.MarketListed(at=Instant(0), market=found))
+        elif again:
+            self._hear_of(slug)
 
     def _know(self, market: Market) -> None:
         self._markets[market.id] = market
@@ -292,6 +304,10 @@ class WireVenue:
         if isinstance(event, ev.MarketResolved) and event.market in self._watches:
             self._watches.pop(event.market).cancel()
         self._inbox.put(event)
+
+    def _feeds(self) -> dict[ev.Stream, Feed]:
+        feeds: dict[ev.Stream, Feed] = {ev.Stream.MARKET: self._market_feed, ev.Stream.USER: self._user_feed}
+        return feeds if self._price_feed is None else {**feeds, ev.Stream.PRICES: self._price_feed}
 
     def _prices(self) -> PriceFeed | None:
         build = self._client.price_feed
