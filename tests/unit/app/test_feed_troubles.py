@@ -10,8 +10,8 @@ from polystra.core.units import Instant
 from polystra.edge.clock import WallClock
 from polystra.edge.market_channel import MALFORMED, NOT_JSON
 from polystra.edge.polymarket.price_feed import OTHER, REFUSED, PriceFeed
-from tests.edge.feed_cases import HandTime, ScriptedDialer, Told, in_loop, running_feed
-from tests.edge.market_feed_cases import MARKET, Case, book
+from tests.edge.feed_cases import MARKET, HandTime, ScriptedDialer, Told, in_loop, running_feed
+from tests.edge.market_feed_cases import Case, book
 
 
 def troubled(what: str, stream: Stream = Stream.MARKET) -> FeedTroubled:
