@@ -37,6 +37,7 @@ OTHER: dict[str, str] = {
     "strategy.tilted_prior.depth_levels": "3",
     "venue.heartbeat": "false",
     "venue.notifications_every_seconds": "7",
+    "venue.stream_renewed_every_seconds": "700",
     "simulation.starting_cash_usd": "77",
     "simulation.order_latency_ms": "[1, 2.5]",
     "simulation.answer_latency_ms": "[3, 4]",

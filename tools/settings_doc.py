@@ -72,6 +72,10 @@ LINES: Mapping[str, tuple[str, str]] = {
     "strategy.tilted_prior.depth_levels": ("levels", "How many levels of each side the imbalance counts."),
     "venue.heartbeat": ("", "Beat every 5 s from before the first order on; the venue cancels all when it stops."),
     "venue.notifications_every_seconds": ("s", "How often the venue's notifications are read; 0 is never."),
+    "venue.stream_renewed_every_seconds": (
+        "s",
+        "How long a connection of the market stream is used before another takes over; 0 is for ever.",
+    ),
     "venue.orders_at_stop": ("", "What happens to resting orders at a stop; `keep` needs `heartbeat` off."),
     "simulation.starting_cash_usd": ("USD", "Our cash at the pretend venue."),
     "simulation.order_latency_ms": ("ms", "How long a request takes to the venue: shortest, longest."),

@@ -2,10 +2,13 @@
 
 import asyncio
 import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
-from polystra.edge.polymarket.rest import MOST_BYTES, WARM, NoReply, Reply, socket_of
+from polystra.edge.polymarket.rest import MOST_BYTES, WARM, NoReply, Reply, Rest, open_rest, socket_of
+from tests.edge.exchange_cases import PATIENCE
 from tests.edge.venue_cases import Client, http
 
 
@@ -119,3 +122,92 @@ def test_connections_are_kept_open_and_opened_anew_when_the_other_side_closed_th
             return before, after
 
     assert ours.run(keep()) == (WARM, 2 * WARM)
+
+
+class CountingServer:
+    """Answers every request, slow ones when told to, and counts what came over each connection."""
+
+    def __init__(self) -> None:
+        self.uses: list[int] = []
+        self.open = 0
+        self.go = asyncio.Event()
+        self._changed = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number, slow = len(self.uses), False
+        self.uses.append(0)
+        self.open += 1
+        self._changed.set()
+        while line := await _line(reader):
+            if b" HTTP/1.1" in line:
+                self.uses[number] += 1
+                self._changed.set()
+                slow = b"/slow" in line
+            elif line == b"\r\n":
+                if slow:
+                    await self.go.wait()
+                writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"OK"')
+        self.open -= 1
+        self._changed.set()
+        writer.close()
+
+    async def until(self, reached: Callable[[], bool]) -> None:
+        while not reached():
+            self._changed.clear()
+            await self._changed.wait()
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readline()
+    except ConnectionResetError:
+        return b""
+
+
+def counted(work: Callable[[CountingServer, str, Rest], Coroutine[Any, Any, None]], most_uses: int) -> CountingServer:
+    async def play() -> CountingServer:
+        server = CountingServer()
+        async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
+            url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+            async with open_rest(most_uses=most_uses) as rest:
+                await work(server, url, rest)
+            await server.until(lambda: server.open == 0)
+        return server
+
+    return asyncio.run(asyncio.wait_for(play(), PATIENCE))
+
+
+def test_no_connection_carries_more_requests_than_the_venue_lets_it() -> None:
+    async def ask(server: CountingServer, url: str, rest: Rest) -> None:
+        for _ in range(35):
+            assert await rest.ask("GET", f"{url}/ok", deadline=2) == Reply(200, b'"OK"')
+        await server.until(lambda: server.open == 1)
+
+    server = counted(ask, 10)
+    assert server.uses == [10, 10, 10, 5]
+
+
+def test_an_order_in_flight_survives_that_its_connection_gives_way() -> None:
+    async def ask(server: CountingServer, url: str, rest: Rest) -> None:
+        order = asyncio.create_task(rest.ask("POST", f"{url}/slow", deadline=5, body=b"{}"))
+        await server.until(lambda: bool(server.uses))
+        for _ in range(25):
+            await rest.ask("GET", f"{url}/ok", deadline=2)
+        assert not order.done()
+        await server.until(lambda: server.open == 3)  # two of the order's pool, and the present one
+        server.go.set()
+        assert await order == Reply(200, b'"OK"')
+        await server.until(lambda: server.open == 1)
+
+    assert counted(ask, 10).uses[0] == 1
+
+
+def test_kept_warm_the_next_connections_stand_before_they_are_needed() -> None:
+    async def ask(server: CountingServer, url: str, rest: Rest) -> None:
+        keeping = asyncio.create_task(rest.keep_warm(f"{url}/ok", 2, every=0.02))
+        await server.until(lambda: len(server.uses) >= 8)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+    server = counted(ask, 12)
+    assert max(server.uses) <= 4, "of twelve for both half are used when others take their place"

@@ -1,5 +1,6 @@
 """Connects a trader to a venue over its wire, by the time that this venue keeps."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import TypeVar
@@ -22,10 +23,11 @@ from polystra.edge.polymarket.auth import Credentials
 from polystra.edge.polymarket.catalogue import Catalogue
 from polystra.edge.polymarket.dialing import Dialer, SocketDialer
 from polystra.edge.polymarket.market_feed import MarketFeed
+from polystra.edge.polymarket.pacing import Pacing
 from polystra.edge.polymarket.price_feed import PriceFeed
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, api_credentials
 from polystra.edge.polymarket.public import PublicReadings, whereabouts
-from polystra.edge.polymarket.rest import CONNECTIONS, Asking, open_rest
+from polystra.edge.polymarket.rest import CONNECTIONS, Asking, Rest, open_rest
 from polystra.edge.polymarket.server_clock import VenueTime, clock_offset
 from polystra.edge.polymarket.user_feed import UserFeed
 from polystra.edge.polymarket.venue import Venue
@@ -66,10 +68,12 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 class Habits(Struct, frozen=True, kw_only=True):
-    """What a client does by the clock: whether its heart beats, and how often it reads notifications (None: never)."""
+    """What a client does by the clock: whether its heart beats, how often it reads notifications, and how often it
+    renews its connection to the market stream, which it never does in lock step (None: never)."""
 
     heartbeat: bool = True
     notifications_every: Nanos | None = None
+    renew_every: Nanos | None = None
 
 
 BY_DEFAULT = Habits()
@@ -85,7 +89,11 @@ async def connected(
     time.
     """
     connections = ALL_AT_ONCE if place.mode is TimeMode.LOCK_STEP else CONNECTIONS
-    async with open_rest(connections) as plain, aiohttp.ClientSession() as session:
+    async with (
+        open_rest(connections=connections) as plain,
+        aiohttp.ClientSession() as session,
+        contextlib.AsyncExitStack() as stack,
+    ):
         steps = await attach(session, place.control) if place.mode is TimeMode.LOCK_STEP else None
         venue_time = await _venue_time(plain, place) if place.mode is TimeMode.WALL else None
         clock = steps or venue_time or _clock(place)
@@ -93,11 +101,13 @@ async def connected(
         credentials = _known(await api_credentials(plain, place.clob, key=wallet.key, clock=clock), "its API key")
         asking = _private(plain, place, wallet, credentials, clock)
         cash = _known(await Venue(asking, wallet=wallet, api_key=credentials.api_key).balances(), "its cash").cash
+        if steps is None:
+            await stack.enter_async_context(_kept_warm(plain, place))
         rest: Asking = plain if steps is None else SteppedRest(plain, steps)
         dialer: Dialer = SocketDialer() if steps is None else SteppedDialer(SocketDialer(), steps)
         public = PublicReadings(rest, place.clob)
         private = _private(rest, place, wallet, credentials, clock)
-        venue = Venue(private, wallet=wallet, api_key=credentials.api_key)
+        venue = Venue(private, wallet=wallet, api_key=credentials.api_key, pacing=Pacing(clock))
         feeds = _Feeds(place, dialer, clock, credentials, public)
         far = WireVenue(
             Client(
@@ -123,12 +133,25 @@ async def connected(
                 market_feed=feeds.market,
                 user_feed=feeds.user,
                 price_feed=feeds.prices if place.prices else None,
+                renew_every=habits.renew_every if steps is None else None,
             )
         )
         try:
             yield far
         finally:
             await far.close()
+
+
+@contextlib.asynccontextmanager
+async def _kept_warm(rest: Rest, place: Place) -> AsyncIterator[None]:
+    """Connections stand open, so that no order waits for a handshake."""
+    url = f"{place.clob.rstrip('/')}/ok"
+    warming = asyncio.create_task(rest.keep_warm(url))
+    try:
+        yield
+    finally:
+        warming.cancel()
+        await asyncio.wait({warming})
 
 
 class _Feeds(Struct, frozen=True):

@@ -107,6 +107,7 @@ _CAUSES: dict[type[nt.Note], Callable[[Any], Hashable]] = {
     nt.VenueModeChanged: lambda note: note.after,
     nt.ClockDrifted: lambda note: note.over,
     nt.PositionUnpriced: lambda note: "unpriced",
+    nt.FeedTroubled: lambda note: (note.stream, note.what),
 }
 """What makes two notes of a kind the same to a reader; kinds that are not here are never repeats."""
 
@@ -245,6 +246,7 @@ LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.VenueModeChanged: _mode,
     nt.ClockDrifted: _clock_drifted,
     nt.PositionUnpriced: lambda note: f"no price for what is held since {clock(note.since)}: no stop can hold",
+    nt.FeedTroubled: lambda note: f"{note.stream} stream: {note.what}",
 }
 """One for each kind of note; a test holds it equal to the list of notes."""
 

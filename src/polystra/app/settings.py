@@ -112,6 +112,7 @@ class VenueSettings(_Section):
 
     heartbeat: bool = True
     notifications_every_seconds: Seconds = 30
+    stream_renewed_every_seconds: Seconds = 900
     orders_at_stop: Literal["cancel", "keep"] = "cancel"
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ from polystra.app.session import EXCHANGE_LOG, Trader
 from polystra.app.settings import Settings
 from polystra.app.throwaway import throwaway_wallet
 from polystra.core.markets import Series
-from polystra.core.units import Instant, seconds
+from polystra.core.units import Instant, Nanos, seconds
 from polystra.edge.clock import Time, WallClock
 from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.wallet_lock import WalletLock, lock_folder
@@ -81,8 +81,16 @@ async def _trade(run: WireRun, place: Place, wallet: Wallet, stopped: asyncio.Ev
 
 
 def _habits(settings: Settings) -> Habits:
-    every = settings.venue.notifications_every_seconds
-    return Habits(heartbeat=settings.venue.heartbeat, notifications_every=seconds(every) if every else None)
+    venue = settings.venue
+    return Habits(
+        heartbeat=venue.heartbeat,
+        notifications_every=_every(venue.notifications_every_seconds),
+        renew_every=_every(venue.stream_renewed_every_seconds),
+    )
+
+
+def _every(length: float) -> Nanos | None:
+    return seconds(length) if length else None
 
 
 async def _end(clock: Time, moment: Instant | None, stopped: asyncio.Event) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
+from polystra.app.feed_troubles import Feed, FeedTroubles
 from polystra.app.inbox import Inbox, Waiting
 from polystra.app.lock_step import LockStep
 from polystra.app.outbox import OrderNames
@@ -22,7 +23,7 @@ from polystra.core import events as ev
 from polystra.core.ids import MarketId, OrderId
 from polystra.core.markets import Market, Series
 from polystra.core.terms import Outcome
-from polystra.core.units import Instant, Usd, seconds
+from polystra.core.units import Instant, Nanos, Usd, seconds
 from polystra.edge.clock import Time
 from polystra.edge.polymarket.catalogue import Catalogue
 from polystra.edge.polymarket.market_feed import MarketFeed
@@ -56,7 +57,7 @@ Tell: TypeAlias = Callable[[ev.AnyEvent], None]
 class Client(Struct, frozen=True, kw_only=True):
     """The parts of the venue client that a trader uses. `opening_cash` is what the account shows before it trades for
     the first time, `salt` makes each order another one; `steps` are there where time goes in lock step, `price_feed`
-    where the venue tells prices."""
+    where the venue tells prices; `renew_every` is how long a connection of the market stream is used."""
 
     wallet: Wallet
     clock: Time
@@ -71,6 +72,7 @@ class Client(Struct, frozen=True, kw_only=True):
     market_feed: Callable[[Tell, Callable[[str], None]], MarketFeed]
     user_feed: Callable[[Tell, OrderNames], UserFeed]
     price_feed: Callable[[Tell, Collection[str]], PriceFeed] | None
+    renew_every: Nanos | None = None
 
 
 class WireVenue:
@@ -83,6 +85,7 @@ class WireVenue:
         self._over: set[MarketId] = set()
         self._slugs: set[str] = set()
         self._looking: set[str] = set()
+        self._again: set[str] = set()
         self._watches: dict[MarketId, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
@@ -120,10 +123,12 @@ class WireVenue:
     def start_trader(self) -> None:
         """Connect, read the account, then say `Started`. Prices are not waited for: without them less is traded, but
         what is held is looked after."""
-        self._spawn(self._market_feed.run())
+        self._spawn(self._market_feed.run(self._client.renew_every))
         self._spawn(self._user_feed.run())
         if self._price_feed is not None:
             self._spawn(self._price_feed.run())
+        if self._client.steps is None:
+            self._spawn(FeedTroubles(self._feeds(), self._inbox.put).run(self.clock))
         self._spawn(self._start())
 
     def send(self, ready: Sequence[Ready]) -> None:
@@ -228,17 +233,25 @@ class WireVenue:
             await self.clock.until(_next(now, POLL_EVERY))
 
     def _hear_of(self, slug: str) -> None:
-        if slug in self._slugs or slug in self._looking or series_of(slug) not in self._series:
+        """One that is looked up already is looked up again if it is not found: it may have been listed meanwhile."""
+        if slug in self._slugs or series_of(slug) not in self._series:
+            return
+        if slug in self._looking:
+            self._again.add(slug)
             return
         self._looking.add(slug)
         self._spawn(self._find(slug))
 
     async def _find(self, slug: str) -> None:
         found = await self._client.catalogue.market(slug)
+        again = slug in self._again
         self._looking.discard(slug)
+        self._again.discard(slug)
         if isinstance(found, Market) and found.id not in self._markets:
             self._know(found)
             self._inbox.put(ev.MarketListed(at=Instant(0), market=found))
+        elif again:
+            self._hear_of(slug)
 
     def _know(self, market: Market) -> None:
         self._markets[market.id] = market
@@ -291,6 +304,10 @@ class WireVenue:
         if isinstance(event, ev.MarketResolved) and event.market in self._watches:
             self._watches.pop(event.market).cancel()
         self._inbox.put(event)
+
+    def _feeds(self) -> dict[ev.Stream, Feed]:
+        feeds: dict[ev.Stream, Feed] = {ev.Stream.MARKET: self._market_feed, ev.Stream.USER: self._user_feed}
+        return feeds if self._price_feed is None else {**feeds, ev.Stream.PRICES: self._price_feed}
 
     def _prices(self) -> PriceFeed | None:
         build = self._client.price_feed

@@ -22,6 +22,7 @@ from polystra.app.outbox import OrderNames
 from polystra.app.tape_player import TapePlayer
 from polystra.app.throwaway import seeded_salts, throwaway_wallet
 from polystra.app.translation import answer_events, background, market_facts, price_event
+from polystra.app.world_batch import Batch
 from polystra.app.world_client import WorldClient
 from polystra.app.world_readings import Readings
 from polystra.app.world_rules import WorldRules
@@ -52,14 +53,6 @@ GRACE = seconds(300)
 LINGER = seconds(1)
 
 
-class _Batch:
-    """Orders that were posted together, and what is known of their answers. Mutable."""
-
-    def __init__(self, orders: Sequence[VenueOrderId]) -> None:
-        self.orders = tuple(orders)
-        self.answers: dict[VenueOrderId, list[ev.AnyEvent]] = {}
-
-
 class World:
     """The venue and its market. Mutable; the trader in front of it can be taken away and replaced."""
 
@@ -79,7 +72,7 @@ class World:
         self._client: WorldClient | None = None
         self._sides: dict[OrderId, tuple[Side, bool]] = {}
         self._sent: dict[OrderId, sim.Submit] = {}
-        self._batches: dict[VenueOrderId, _Batch] = {}
+        self._batches: dict[VenueOrderId, Batch] = {}
         self._senders: dict[VenueOrderId, WorldClient] = {}
         self._salt = seeded_salts(rules.seed)
         self.clock = self._ways.clock
@@ -306,7 +299,7 @@ class World:
         """Each is asked for alone; those of one batch are answered together, when the last of them is."""
         requests = [self._submit(ready) for ready in orders]
         if len(requests) > 1:
-            batch = _Batch([request.order for request in requests])
+            batch = Batch([request.order for request in requests])
             self._batches.update(dict.fromkeys(batch.orders, batch))
         for request in requests:
             self._ways.request(partial(self._ask, request))
@@ -374,7 +367,7 @@ class World:
                 batch.answers[output.order] = events
                 if len(batch.answers) < len(batch.orders):
                     return
-                events = [event for order in batch.orders for event in batch.answers[order]]
+                events = batch.told()
             self._ways.answer(output.at, lambda: client.tell(events))
 
     def _update(self, output: sim.Update) -> None:

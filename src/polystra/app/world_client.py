@@ -59,6 +59,8 @@ class WorldClient:
         self._series = frozenset(series)
         self._markets: dict[MarketId, Market] = {}
         self._slugs: set[str] = set()
+        self._looking: set[str] = set()
+        self._again: set[str] = set()
         self._over: set[MarketId] = set()
         self._resolved: set[MarketId] = set()
         self._looks: list[tuple[Instant, MarketId]] = []
@@ -117,18 +119,27 @@ class WorldClient:
 
     def hear_of(self, slug: str) -> None:
         """A market that may be listed: if it is one of ours, and new, it takes two requests to know it."""
-        if slug not in self._slugs and series_of(slug) in self._series:
-            self._slugs.add(slug)
+        if series_of(slug) not in self._series:
+            return
+        if slug in self._looking:
+            self._again.add(slug)
+        elif slug not in self._slugs:
+            self._looking.add(slug)
             self._ways.ask(lambda: self._venue.named(slug), lambda found: self._named(slug, found))
 
     def _named(self, slug: str, found: Market | None) -> None:
-        """One that is not there is forgotten until somebody speaks of it again."""
-        if found is None:
-            self._slugs.discard(slug)
-        else:
+        """One that is not there is forgotten, unless somebody spoke of it again meanwhile."""
+        if found is not None:
             self._ways.ask(lambda: self._venue.terms(found), self._found)
+            return
+        self._looking.discard(slug)
+        if slug in self._again:
+            self._again.discard(slug)
+            self.hear_of(slug)
 
     def _found(self, market: Market) -> None:
+        self._looking.discard(market.slug)
+        self._again.discard(market.slug)
         self._know(market)
         self.tell([ev.MarketListed(at=_NOW, market=market)])
 

@@ -371,6 +371,13 @@ class StreamRestored(Event, frozen=True, kw_only=True):
     stream: Stream
 
 
+class FeedTroubled(Event, frozen=True, kw_only=True):
+    """A stream has no connection, or said what nobody could use: a message was left out. `what` is in words."""
+
+    stream: Stream
+    what: str
+
+
 class TradingStateSet(Event, frozen=True, kw_only=True):
     """A person, or the shell on a person's behalf, changed what the engine may do."""
 
@@ -391,7 +398,7 @@ AnyEvent: TypeAlias = (
     | OrderAccepted | OrderRefused | OrderOutcomeUnknown | OrderNotSent | OrderFilled | OrderCancelled | OrderExpired
     | CancelRefused | CancelOutcomeUnknown | OrderReported | OrderNotFound
     | SnapshotTaken | SnapshotFailed | ClockCompared | GeoblockRead | NotificationsRead
-    | LedgerLoaded | Started | StreamLost | StreamRestored | TradingStateSet | Woke
+    | LedgerLoaded | Started | StreamLost | StreamRestored | FeedTroubled | TradingStateSet | Woke
 )
 # fmt: on
 """The closed list that the journal decodes and the engine dispatches on; a test holds it equal to both."""

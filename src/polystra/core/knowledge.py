@@ -65,6 +65,7 @@ class Knowledge(Known):
             ev.Started: self._started,
             ev.StreamLost: self._stream_lost,
             ev.StreamRestored: self._stream_restored,
+            ev.FeedTroubled: self._feed_troubled,
             ev.TradingStateSet: self._trading_state_set,
             ev.Woke: self._woke,
         }
@@ -239,6 +240,9 @@ class Knowledge(Known):
 
     def _clock_compared(self, event: ev.ClockCompared) -> None:
         self.stood(self.standing.clock_compared(event))
+
+    def _feed_troubled(self, event: ev.FeedTroubled) -> None:
+        self.notes.append(nt.FeedTroubled(stream=event.stream, what=event.what))
 
     def _geoblock_read(self, event: ev.GeoblockRead) -> None:
         self.stood(self.standing.geoblock_read(event))

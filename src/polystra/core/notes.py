@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from polystra.core.events import TradingState
+from polystra.core.events import Stream, TradingState
 from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market, Payout
 from polystra.core.terms import Liquidity, Outcome, Side, Slot, TradeStage
@@ -196,6 +196,13 @@ class PositionUnpriced(Note, frozen=True, kw_only=True):
     since: Instant
 
 
+class FeedTroubled(Note, frozen=True, kw_only=True):
+    """A stream has no connection, or said what nobody could use. Who is to decide by it hears so elsewhere."""
+
+    stream: Stream
+    what: str
+
+
 class ReadingFailed(Note, frozen=True, kw_only=True):
     """A reading of the venue failed: entries wait until one succeeds."""
 
@@ -224,4 +231,5 @@ AnyNote: TypeAlias = (
     | VenueModeChanged
     | ClockDrifted
     | PositionUnpriced
+    | FeedTroubled
 )

@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 import pytest
+from msgspec.structs import replace
 
 from polystra.app.outbox import OrderNames
 from polystra.app.translation import (
@@ -15,6 +16,7 @@ from polystra.app.translation import (
     public_event,
     user_event,
 )
+from polystra.app.world_batch import Batch
 from polystra.core import events as ev
 from polystra.core.fees import FeeSchedule
 from polystra.core.ids import OrderId, TradeId, VenueOrderId
@@ -233,6 +235,27 @@ def test_a_refusal_has_its_reason_and_the_venues_words() -> None:
     assert answered(rejected(400, "invalid expiration")) == [
         ev.OrderRefused(at=NOW, order=OrderId(7), reason=ev.RefusalReason.BAD_EXPIRY, text="invalid expiration")
     ]
+
+
+def test_a_refusal_says_how_long_to_wait_as_it_does_over_the_wire() -> None:
+    text = "post-only mode: only post-only orders and cancels are allowed"
+    told = replace(rejected(503, text), code="post_only_mode", retry_after=79)
+    event = ev.OrderRefused(
+        at=NOW, order=OrderId(7), reason=ev.RefusalReason.POST_ONLY_MODE, text=text, retry_after=seconds(79)
+    )
+    assert answered(told) == [event]
+
+
+def test_of_a_batch_the_wait_is_said_when_all_of_it_was_refused_and_not_beside_one() -> None:
+    refused = ev.OrderRefused(
+        at=NOW, order=OrderId(7), reason=ev.RefusalReason.POST_ONLY_MODE, text="no", retry_after=seconds(79)
+    )
+    taken = ev.OrderAccepted(at=NOW, order=OrderId(8), rests=True)
+    batch = Batch([OURS, FOREIGN])
+    batch.answers = {OURS: [refused], FOREIGN: [refused]}
+    assert batch.told() == [refused, refused]
+    batch.answers = {OURS: [taken], FOREIGN: [refused]}
+    assert batch.told() == [taken, replace(refused, retry_after=None)]
 
 
 def test_a_server_error_is_no_refusal() -> None:

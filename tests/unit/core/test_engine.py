@@ -89,6 +89,7 @@ def every_event(at: Instant, market: MarketId, order: OrderId) -> list[AnyEvent]
         ev.BookRead(at=at, market=market, bids=(), asks=(), venue_at=at),
         ev.ClockCompared(at=at, ahead=seconds(0)),
         ev.GeoblockRead(at=at, blocked=False, place="IE"),
+        ev.FeedTroubled(at=at, stream=ev.Stream.PRICES, what="subscription refused"),
         ev.NotificationsRead(at=at, notices=()),
         ev.MarketClosed(at=at, market=market),
         ev.MarketResolved(at=at, market=market, payout=UP_WON),

@@ -7,6 +7,7 @@ import pytest
 
 from polystra.core.events import RefusalReason as Why
 from polystra.core.ids import TradeId, VenueOrderId
+from polystra.core.units import seconds
 from polystra.edge.polymarket.outcomes import (
     Accepted,
     Cancelled,
@@ -106,3 +107,26 @@ def test_a_cancel_that_proves_nothing_is_unknown(answer: Reply | NoReply) -> Non
     (outcome,) = cancel_outcomes([SENT], answer)
     assert isinstance(outcome, CancelUnknown)
     assert outcome.why
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "wait"),
+    [
+        (7, {}, 7),
+        (None, {"retry_after_seconds": 79}, 79),
+        (7, {"retry_after_seconds": 79}, 7),
+        (0, {}, 0),
+        (None, {}, None),
+        (None, {"retry_after_seconds": "soon"}, None),
+        (None, {"retry_after_seconds": -1}, None),
+        (None, {"retry_after_seconds": 1.5}, None),
+        (None, {"retry_after_seconds": None}, None),
+    ],
+)
+def test_a_refusal_says_how_long_to_wait_by_its_header_or_else_its_body(
+    header: int | None, body: dict[str, Any], wait: int | None
+) -> None:
+    text = "post-only mode: only post-only orders and cancels are allowed"
+    answer = Reply(503, json.dumps({"error": text, **body}).encode(), header)
+    expected = None if wait is None else seconds(wait)
+    assert placement_outcome(SENT, answer) == Refused(SENT, Why.POST_ONLY_MODE, text, expected)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from polystra.core.ids import TradeId, VenueOrderId
 from polystra.core.units import Instant
 from polystra.edge.polymarket.auth import Credentials
+from polystra.edge.polymarket.reply_headers import whole
 from polystra.edge.polymarket.wire import SECOND, Unreadable, instant_of, quantity_of, read
 
 LAST_CURSOR = "LTE="
@@ -47,6 +48,15 @@ def read_error(raw: bytes) -> str:
     if not words:
         raise Unreadable(f"an error without words, in {raw[:120]!r}")
     return words
+
+
+def read_wait(raw: bytes) -> int | None:
+    """How many seconds the body of an error asks us to wait, if it does."""
+    try:
+        error = read(raw, _error)
+    except Unreadable:
+        return None
+    return whole(bytes(error.retry_after_seconds).decode())
 
 
 def read_placement(raw: bytes) -> Placement:
@@ -146,6 +156,7 @@ class _Error(Struct):
     error: str = ""
     errorMsg: str = ""  # noqa: N815
     error_msg: str = ""
+    retry_after_seconds: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Placement(Struct):

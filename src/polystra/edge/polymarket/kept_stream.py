@@ -59,6 +59,26 @@ class KeptStream:
         if self._line is not None:
             self._line.send(text)
 
+    async def open_spare(self, hear: Callable[[bytes], None]) -> "Spare | None":
+        """A second connection beside the one in use, which says nothing yet; None when there is none to be had."""
+        spare = Spare(hear)
+        try:
+            spare.line = await self._dialer.dial(self._stream, self._url, spare.ears)
+        except CannotConnect:
+            return None
+        return spare
+
+    def change_to(self, spare: "Spare") -> None:
+        """Closes the connection in use; the spare one is in its place, with all that it was told."""
+        assert spare.line is not None
+        assert self._ears is not None
+        before, line = self._ears, self._line
+        self._ears, self._line = spare.ears, spare.line
+        spare.ears.turn_to(self._speaker.hear, self._lost)
+        before.deaf.set()
+        if line is not None:
+            line.close()
+
     async def run(self) -> None:
         """Until cancelled."""
         pause = FIRST_PAUSE
@@ -83,7 +103,8 @@ class KeptStream:
         if not ears.deaf.is_set():
             self._line = line
             self._begin(line)
-            await ears.deaf.wait()
+            while not self._ears.deaf.is_set():
+                await self._ears.deaf.wait()
         return Nanos(self._time.now() - since)
 
     def _begin(self, line: Line) -> None:
@@ -111,6 +132,23 @@ class KeptStream:
         self._connected.clear()
 
 
+class Spare:
+    """A connection that may take the place of another. Mutable; `lost` is set once it is over."""
+
+    def __init__(self, hear: Callable[[bytes], None]) -> None:
+        self.ears = _Ears(hear, self._end)
+        self.line: Line | None = None
+        self.lost = asyncio.Event()
+
+    def close(self) -> None:
+        self.ears.deaf.set()
+        if self.line is not None:
+            self.line.close()
+
+    def _end(self, why: str) -> None:
+        self.lost.set()
+
+
 class _Ears:
     """Listens to one connection, until it is over or nobody wants to hear of it any more."""
 
@@ -118,6 +156,10 @@ class _Ears:
         self._hear = hear
         self._lost = lost
         self.deaf = asyncio.Event()
+
+    def turn_to(self, hear: Callable[[bytes], None], lost: Callable[[str], None]) -> None:
+        """Tell somebody else from now on."""
+        self._hear, self._lost = hear, lost
 
     def hear(self, frame: bytes) -> None:
         if not self.deaf.is_set():

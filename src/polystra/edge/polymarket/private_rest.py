@@ -17,6 +17,7 @@ from polystra.edge.polymarket.answer_wire import read_credentials, read_page, re
 from polystra.edge.polymarket.auth import Credentials, RequestSigner, l1_headers
 from polystra.edge.polymarket.keys import SigningKey
 from polystra.edge.polymarket.outcomes import spoken
+from polystra.edge.polymarket.pacing import Turn
 from polystra.edge.polymarket.rest import Answer, Asking, NoReply, Reply
 from polystra.edge.polymarket.retries import REPEATABLE, Retries, lot_of, passing
 from polystra.edge.polymarket.wire import Unreadable
@@ -73,10 +74,15 @@ class PrivateRest:
         deadline: float = READ_DEADLINE,
         query: Mapping[str, str] | None = None,
         body: bytes = b"",
+        turn: Turn | None = None,
     ) -> Answer:
-        """One signed request, sent once unless it may be repeated; `path` without its query."""
+        """One signed request, sent once unless it may be repeated; `path` without its query. Each try waits for its
+        `turn`, before it is signed."""
 
         async def once() -> Answer:
+            return await (send() if turn is None else turn(send))
+
+        async def send() -> Answer:
             headers = self._signer.headers(at=self._clock.now(), method=method, path=path, body=body)
             return await self._rest.ask(
                 method, self._clob + path, deadline=deadline, headers=headers, query=query, body=body

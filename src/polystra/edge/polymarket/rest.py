@@ -15,19 +15,26 @@ import aiohttp
 from msgspec import Struct
 from yarl import URL
 
+from polystra.edge.polymarket.reply_headers import LimitState, limit_of, wait_of
+
 CONNECTIONS = 16
 """More than the trader has requests under way, so that none waits for another's answer."""
 
 WARM = 4
 """Connections that are opened before they are needed."""
 
+_WARMING = 5.0
+"""Seconds that a connection may take to open and answer."""
+
 REWARM = 30.0
 """Seconds between two uses of a connection that is kept open."""
 
+MOST_USES = 5_000
+"""Requests over one set of connections, and so over each of them: the venue ends one after about 10,000 (`PROTOCOL.md`
+E.8), be a request under way on it or not."""
+
 MOST_BYTES = 8 * 1024 * 1024
 """Of one reply; the largest that the venue has, a page of orders, is below 100 kB."""
-
-_WAIT_DIGITS = 7
 
 _IDLE = 60.0
 """Seconds after which a connection is not used again."""
@@ -35,18 +42,21 @@ _IDLE = 60.0
 
 class Reply(Struct, frozen=True, gc=False):
     """Whatever the other side answered, an error or not. `retry_after` is how many seconds it asks us to wait, None
-    where it says nothing of it, or names a date."""
+    where it says nothing of it, or names a date; `limit` is how our allowance stands, where it says so."""
 
     status: int
     body: bytes
     retry_after: int | None = None
+    limit: LimitState | None = None
 
 
 class NoReply(Struct, frozen=True, gc=False):
-    """There was no whole reply. Unless a byte was `sent`, the other side cannot have heard of the request."""
+    """There was no whole reply. Unless a byte was `sent`, the other side cannot have heard of the request. `stale` says
+    that it was held back by ourselves, as it would have left too late: it is not to be asked again."""
 
     why: str
     sent: bool
+    stale: bool = False
 
 
 Answer: TypeAlias = Reply | NoReply
@@ -78,22 +88,48 @@ class _Departure:
         self.sent = False
 
 
-class Rest:
-    """Asks over one session; `open_rest` makes it and closes it."""
+class _Pool:
+    """Connections that are opened and closed together. Mutable."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
+    __slots__ = ("retired", "session", "under_way", "used")
+
+    def __init__(self, connections: int) -> None:
+        self.session = _session(connections)
+        self.used = 0
+        self.under_way = 0
+        self.retired = False
+
+
+class Rest:
+    """Asks over a pool of connections; `open_rest` makes it and closes it. Mutable: a pool that was used often enough
+    gives way to another, and is closed once its last request was answered."""
+
+    def __init__(self, *, connections: int = CONNECTIONS, most_uses: int = MOST_USES) -> None:
+        self._connections = connections
+        self._most_uses = most_uses
+        self._pools: set[_Pool] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._pool = self._open()
+
+    async def close(self) -> None:
+        """What is under way ends without an answer."""
+        await asyncio.gather(*self._closing, *(pool.session.close() for pool in self._pools))
 
     async def warm(self, url: str, count: int = WARM) -> tuple[Answer, ...]:
         """Opens connections by that many requests at a time to a cheap public page."""
-        asked = (self.ask("GET", url, deadline=5.0) for _ in range(count))
-        return tuple(await asyncio.gather(*asked))
+        return await self._warm(self._pool, url, count)
 
     async def keep_warm(self, url: str, count: int = WARM, *, every: float = REWARM) -> None:
         """Uses that many connections again and again before they are idle for too long, and opens anew those that the
-        other side closed. Ends only when it is cancelled."""
+        other side closed. Of a pool that is half used up others take the place, warm already. Ends only when it is
+        cancelled."""
         while True:
-            await self.warm(url, count)
+            if 2 * self._pool.used < self._most_uses:
+                await self.warm(url, count)
+            else:
+                fresh = self._open()
+                await self._warm(fresh, url, count)
+                self._change_to(fresh)
             await asyncio.sleep(every)
 
     async def ask(
@@ -107,43 +143,99 @@ class Rest:
         body: bytes = b"",
     ) -> Answer:
         """As `Asking` says."""
-        departure = _Departure()
-        target = f"{url}?{urlencode(query)}" if query else url
-        sent_headers = {"Content-Type": "application/json", **(headers or {})} if body else headers
+        if self._pool.used >= self._most_uses:
+            self._change_to(self._open())
+        return await self._ask(self._pool, _Question(method, url, deadline, headers, query, body))
+
+    async def _warm(self, pool: _Pool, url: str, count: int) -> tuple[Answer, ...]:
+        question = _Question("GET", url, _WARMING)
+        return tuple(await asyncio.gather(*(self._ask(pool, question) for _ in range(count))))
+
+    async def _ask(self, pool: _Pool, question: "_Question") -> Answer:
+        pool.used += 1
+        pool.under_way += 1
         try:
-            async with (
-                asyncio.timeout(deadline),
-                self._session.request(
-                    method,
-                    URL(target, encoded=True),
-                    headers=sent_headers,
-                    data=body or None,
-                    allow_redirects=False,
-                    trace_request_ctx=departure,
-                ) as response,
-            ):
-                return Reply(response.status, await _whole(response), _wait_of(response.headers))
-        except TimeoutError:
-            return NoReply(f"{method} {url}: no reply within {deadline:g} s", departure.sent)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return NoReply(f"{method} {url}: {type(error).__name__} {error}".rstrip(), departure.sent)
+            return await _answer(pool.session, question)
+        finally:
+            pool.under_way -= 1
+            self._close_unused(pool)
+
+    # --- pools
+
+    def _open(self) -> _Pool:
+        pool = _Pool(self._connections)
+        self._pools.add(pool)
+        return pool
+
+    def _change_to(self, fresh: _Pool) -> None:
+        before, self._pool = self._pool, fresh
+        before.retired = True
+        self._close_unused(before)
+
+    def _close_unused(self, pool: _Pool) -> None:
+        if pool.retired and not pool.under_way:
+            self._pools.discard(pool)
+            closing = asyncio.get_running_loop().create_task(pool.session.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+
+class _Question(Struct, frozen=True, gc=False):
+    """One request, as `Asking.ask` takes it."""
+
+    method: str
+    url: str
+    deadline: float
+    headers: Mapping[str, str] | None = None
+    query: Mapping[str, str] | None = None
+    body: bytes = b""
+
+
+async def _answer(session: aiohttp.ClientSession, asked: _Question) -> Answer:
+    departure, named = _Departure(), f"{asked.method} {asked.url}"
+    target = f"{asked.url}?{urlencode(asked.query)}" if asked.query else asked.url
+    headers = {"Content-Type": "application/json", **(asked.headers or {})} if asked.body else asked.headers
+    try:
+        async with (
+            asyncio.timeout(asked.deadline),
+            session.request(
+                asked.method,
+                URL(target, encoded=True),
+                headers=headers,
+                data=asked.body or None,
+                allow_redirects=False,
+                trace_request_ctx=departure,
+            ) as response,
+        ):
+            body = await _whole(response)
+            return Reply(response.status, body, wait_of(response.headers), limit_of(response.headers))
+    except TimeoutError:
+        return NoReply(f"{named}: no reply within {asked.deadline:g} s", departure.sent)
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return NoReply(f"{named}: {type(error).__name__} {error}".rstrip(), departure.sent)
 
 
 @contextlib.asynccontextmanager
-async def open_rest(connections: int = CONNECTIONS) -> AsyncIterator[Rest]:
-    """A session with nothing of a browser's: no cookies, no redirects, no proxy from the environment. A request above
-    `connections`, 0 for any number, waits until another one was answered."""
+async def open_rest(*, connections: int = CONNECTIONS, most_uses: int = MOST_USES) -> AsyncIterator[Rest]:
+    """A request above `connections`, 0 for any number, waits until another one was answered."""
+    rest = Rest(connections=connections, most_uses=most_uses)
+    try:
+        yield rest
+    finally:
+        await rest.close()
+
+
+def _session(connections: int) -> aiohttp.ClientSession:
+    """With nothing of a browser's: no cookies, no redirects, no proxy from the environment."""
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_leaves)
-    session = aiohttp.ClientSession(
+    return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=_IDLE, socket_factory=socket_of),
         timeout=aiohttp.ClientTimeout(total=None),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "polystra"},
         trace_configs=[trace],
     )
-    async with session:
-        yield Rest(session)
 
 
 async def _leaves(_: aiohttp.ClientSession, context: object, __: aiohttp.TraceRequestHeadersSentParams) -> None:
@@ -151,11 +243,6 @@ async def _leaves(_: aiohttp.ClientSession, context: object, __: aiohttp.TraceRe
     departure = getattr(context, "trace_request_ctx", None)
     if isinstance(departure, _Departure):
         departure.sent = True
-
-
-def _wait_of(headers: Mapping[str, str]) -> int | None:
-    told = headers.get("Retry-After", "").strip()
-    return int(told) if told.isascii() and told.isdecimal() and len(told) < _WAIT_DIGITS else None
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:

@@ -1,7 +1,7 @@
 """Trades one account at the CLOB over REST: places, cancels, and reads what the venue has of ours.
 
 What the venue says is a value, also when it says nothing. A placement is sent once, whatever comes of it; only with
-`Retries` is one repeated that provably never came near the book.
+`Retries` is one repeated that provably never came near the book. With `Pacing` it keeps to the venue's rate limits.
 """
 
 import asyncio
@@ -32,9 +32,10 @@ from polystra.edge.polymarket.outcomes import (
     placement_outcome,
     remedy_of,
 )
+from polystra.edge.polymarket.pacing import Pacing, Unpaced
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, reading
 from polystra.edge.polymarket.remedies import Remedy
-from polystra.edge.polymarket.rest import Answer, Reply
+from polystra.edge.polymarket.rest import Answer, NoReply, Reply
 from polystra.edge.polymarket.retries import Retries, asked_wait
 from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.polymarket.wire import (
@@ -115,12 +116,14 @@ class Venue:
         api_key: str,
         deadlines: Deadlines | None = None,
         retries: Retries | None = None,
+        pacing: Pacing | None = None,
     ) -> None:
         self._rest = rest
         self._account = wallet.maker
         self._kind = f"{wallet.kind:d}"
         self._deadlines = deadlines or Deadlines()
         self._retries = retries
+        self._pacing = pacing or Unpaced()
         self.api_key = api_key
 
     # --- orders in and out
@@ -147,9 +150,12 @@ class Venue:
             return (placement_outcome(orders[0], answer),) if path == "/order" else batch_outcomes(orders, answer)
 
         async def once() -> Answer:
-            return await self._rest.ask("POST", path, body=body, deadline=self._deadlines.place)
+            turn = self._pacing.placement(len(orders))
+            return await self._rest.ask("POST", path, body=body, deadline=self._deadlines.place, turn=turn)
 
         def again(answer: Answer) -> Nanos | None:
+            if isinstance(answer, NoReply) and answer.stale:
+                return None
             stayed_out = all(remedy_of(outcome) is Remedy.TRY_AGAIN for outcome in outcomes(answer))
             return asked_wait(answer) if stayed_out else None
 
@@ -165,10 +171,9 @@ class Venue:
         return tuple(outcome for outcomes in found for outcome in outcomes)
 
     async def _cancel(self, orders: Sequence[VenueOrderId]) -> tuple[CancelOutcome, ...]:
-        body = msgspec.json.encode(orders)
-        return cancel_outcomes(
-            orders, await self._rest.ask("DELETE", "/orders", body=body, deadline=self._deadlines.cancel)
-        )
+        body, turn = msgspec.json.encode(orders), self._pacing.cancel(len(orders))
+        answer = await self._rest.ask("DELETE", "/orders", body=body, deadline=self._deadlines.cancel, turn=turn)
+        return cancel_outcomes(orders, answer)
 
     async def cancel_all(self) -> Cancels | ReadingFailed:
         """Everything under the API key, of all its wallets. After a `ReadingFailed` any of it may be gone."""
@@ -180,8 +185,12 @@ class Venue:
         return await self._sweep("/cancel-market-orders", msgspec.json.encode(named))
 
     async def _sweep(self, path: str, body: bytes) -> Cancels | ReadingFailed:
-        answer = await self._rest.ask("DELETE", path, body=body, deadline=self._deadlines.cancel)
-        return reading(path, answer, read_sweep)
+        turn = self._pacing.cancel(1)
+        answer = await self._rest.ask("DELETE", path, body=body, deadline=self._deadlines.cancel, turn=turn)
+        swept = reading(path, answer, read_sweep)
+        if isinstance(swept, Cancels) and isinstance(answer, Reply) and answer.limit is None:
+            self._pacing.swept(len(swept.gone))
+        return swept
 
     async def heartbeat(self, previous: HeartbeatId) -> HeartbeatId | Mismatch | ReadingFailed:
         """Keeps the orders alive, and says what the next heartbeat must name. Once there was one, the venue cancels all

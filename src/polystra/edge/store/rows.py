@@ -22,6 +22,7 @@ from polystra.core.notes import (
     EntryDecided,
     EntryDenied,
     ExitUncovered,
+    FeedTroubled,
     FillBooked,
     ForeignOrderSeen,
     MarketFollowed,
@@ -229,4 +230,5 @@ ROWS: dict[type[Note], Kept] = {
     VenueModeChanged: AS_IT_IS,
     ClockDrifted: AS_IT_IS,
     PositionUnpriced: AS_IT_IS,
+    FeedTroubled: AS_IT_IS,
 }
