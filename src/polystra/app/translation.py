@@ -9,7 +9,7 @@ from polystra.core.fees import FeeSchedule
 from polystra.core.ids import OrderId
 from polystra.core.markets import Market, Payout, PriceSource
 from polystra.core.terms import Liquidity, Side
-from polystra.core.units import MICRO, Instant, Nanos, Shares, Tick, Usd
+from polystra.core.units import MICRO, Instant, Nanos, Shares, Tick, Usd, seconds
 from polystra.edge.polymarket.refusals import EXPIRED, cancel_reason_of, refusal_of
 from polystra.edge.polymarket.wire import MILLISECOND, SECOND, Fill, OpenOrder
 from polystra.exchange.price_feeds import Feed, Print
@@ -187,7 +187,8 @@ def _rejected(order: OrderId, output: sim.OrderRejected) -> ev.AnyEvent:
     reason = refusal_of(output.http, output.text)
     if reason is None:
         return ev.OrderOutcomeUnknown(at=_NOW, order=order, why=f"HTTP {output.http}: {output.text}")
-    return ev.OrderRefused(at=_NOW, order=order, reason=reason, text=output.text)
+    wait = None if output.retry_after is None else seconds(output.retry_after)
+    return ev.OrderRefused(at=_NOW, order=order, reason=reason, text=output.text, retry_after=wait)
 
 
 def _cancel_events(output: sim.CancelAnswered, names: OrderNames) -> list[ev.AnyEvent]:

@@ -35,7 +35,9 @@ def placement_event(order: OrderId, terms: OrderTerms, outcome: oc.PlacementOutc
                 paid=Usd(gave),
             )
         case oc.Refused():
-            return ev.OrderRefused(at=_NOW, order=order, reason=outcome.reason, text=outcome.text)
+            return ev.OrderRefused(
+                at=_NOW, order=order, reason=outcome.reason, text=outcome.text, retry_after=outcome.retry_after
+            )
         case oc.OutcomeUnknown():
             return ev.OrderOutcomeUnknown(at=_NOW, order=order, why=outcome.why)
         case oc.NotSent():

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from polystra.core.events import RefusalReason
 from polystra.core.ids import TradeId, VenueOrderId
+from polystra.core.units import Nanos, seconds
 from polystra.edge.polymarket.answer_wire import Placement, read_cancels, read_error, read_placement
 from polystra.edge.polymarket.refusals import refusal_of
 from polystra.edge.polymarket.remedies import Remedy, remedy_for
@@ -34,11 +35,13 @@ class Accepted(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Refused(Struct, frozen=True, gc=False):
-    """The venue said no, and we know it; `text` in its own words."""
+    """The venue said no, and we know it; `text` in its own words. `retry_after` is how long it wants to be left alone,
+    where it says."""
 
     order: VenueOrderId
     reason: RefusalReason
     text: str
+    retry_after: Nanos | None = None
 
 
 class OutcomeUnknown(Struct, frozen=True, gc=False):
@@ -100,7 +103,8 @@ def placement_outcome(order: VenueOrderId, answer: Answer) -> PlacementOutcome:
     try:
         if answer.status in _OK:
             return _placed(order, answer.status, read_placement(answer.body))
-        return _refused(order, answer.status, read_error(answer.body))
+        wait = None if answer.retry_after is None else seconds(answer.retry_after)
+        return _refused(order, answer.status, read_error(answer.body), wait)
     except Unreadable as error:
         return OutcomeUnknown(order, f"HTTP {answer.status}: {error}")
 
@@ -124,9 +128,9 @@ def _placed(order: VenueOrderId, http: int, said: Placement) -> PlacementOutcome
     )
 
 
-def _refused(order: VenueOrderId, http: int, text: str) -> Refused | OutcomeUnknown:
+def _refused(order: VenueOrderId, http: int, text: str, wait: Nanos | None = None) -> Refused | OutcomeUnknown:
     reason = refusal_of(http, text)
-    return OutcomeUnknown(order, f"HTTP {http}: {text}") if reason is None else Refused(order, reason, text)
+    return OutcomeUnknown(order, f"HTTP {http}: {text}") if reason is None else Refused(order, reason, text, wait)
 
 
 def cancel_outcomes(orders: Sequence[VenueOrderId], answer: Answer) -> tuple[CancelOutcome, ...]:
