@@ -1,10 +1,8 @@
 """Acceptance conditions of a venue that takes less than everything, of a heart that stops, and of a forbidden place."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -13,16 +11,19 @@ from msgspec import Struct
 from polystra.app.connection import Place, TradingBlocked, connected
 from polystra.app.exchange_clock import TimeMode
 from polystra.app.throwaway import throwaway_wallet
+from polystra.app.wire_upkeep import BEAT_EVERY
 from polystra.core import commands as cm
 from polystra.core import notes as nt
+from polystra.core.markets import Market, Series
 from polystra.core.strategy import ExitPolicy
-from polystra.core.terms import Outcome, Purpose, Side
+from polystra.core.terms import Outcome, Side
 from polystra.core.units import Instant, price, seconds
-from polystra.exchange.faults import Fault
+from polystra.edge.clock import WallClock
 from polystra.sim import messages as sim
 from tests.edge.execution_cases import MARKET, Scheduled, Told, at_seconds, commanded, logged, noted
+from tests.edge.running_stage import Run, hosted, play_running, put_up
 from tests.edge.wire_stage import Floor, WireOutcomes, WireStage, exchange_truth
-from tests.truth import after, steady, tape_file, wish
+from tests.truth import after, book, steady, tape_file, window, wish
 
 __all__ = ["exchange_truth"]
 
@@ -138,55 +139,120 @@ def _trading_resumed(run: WireOutcomes, live: dict[int, list[tuple[str, bool]]])
     assert [note.after for _, note in noted(run, nt.VenueModeChanged)][-1] == "open"
 
 
+# --- a heart that stops
+
+
+@pytest.mark.spec("X7.A1")
+def test_a_hung_engine_stops_the_heart_and_places_its_order_anew_when_it_recovers(exchange_truth: WireStage) -> None:
+    """A bid rests when the engine hangs for 25 s, while sockets and tasks of the trader live on."""
+    live: dict[str, int] = {}
+
+    async def direct(run: Run) -> None:
+        def look(name: str) -> None:
+            live[name] = len(run.floor.truth().orders)
+
+        await run.until(after(25))
+        look("before")
+        run.lives.clear()
+        await run.until(after(50))
+        look("hung")
+        run.lives.set()
+        await run.until(after(60))
+        look("after")
+
+    run = play_running(
+        exchange_truth.folder,
+        exchange_truth.settings,
+        [tape_file(MARKET, steady(MARKET, "0.50x100", "0.52x100", end=100))],
+        Scheduled((Told(10, 300, 0, wish(Outcome.UP, "0.50", rests=True)),)),
+        mode=TimeMode.RECORDED,
+        speed=10,
+        direct=direct,
+    )
+    assert live == {"before": 1, "hung": 0, "after": 1}
+    beats = [one["at"] for one in logged(run, "asked", "Beat")]
+    orders = logged(run, "asked", "Submit")
+    assert beats[0] < orders[0]["at"], "the heart beats before the first order"
+    still = [(one, other) for one, other in pairwise(beats) if other - one > seconds(10)]
+    assert len(still) == 1, "the heart stopped once"
+    (last, again) = still[0]
+    assert after(25) <= last <= after(25) + 2 * BEAT_EVERY
+    assert again >= after(50)
+    ended = [one for one in logged(run, "did", "OrderUpdated") if one["change"] == "CANCELLATION"]
+    assert last + seconds(10) <= ended[0]["at"] <= last + seconds(16), "the exchange cancelled by itself"
+    assert not [one for one in logged(run, "asked", "Cancel") if one["at"] <= again]
+    assert len({one["order"] for one in orders}) == len(orders) == 2
+    assert after(50) <= orders[1]["at"] <= after(55)
+    run.agree()
+
+
 # --- a forbidden place
 
 
 @pytest.mark.spec("X6.A1")
 def test_no_trader_starts_where_trading_is_blocked(exchange_truth: WireStage) -> None:
-    """Refused before anything is asked of the account; where it is allowed, the same start succeeds."""
+    """Where it is allowed again, the same start succeeds."""
 
-    async def start(floor: Floor) -> None:
-        async with exchange_truth.served(floor) as place:
-            await _geoblock(place, blocked=True)
-            with pytest.raises(TradingBlocked, match="GB ENG"):
-                async with connected(place, throwaway_wallet(1), seed=1):
-                    raise AssertionError("a connection from where trading is blocked")
-            await _geoblock(place, blocked=False)
-            async with connected(place, throwaway_wallet(1), seed=1) as far:
-                assert far.opening_cash > 0
+    async def start(run: Run) -> None:
+        await _geoblock(run.place, blocked=True)
+        with pytest.raises(TradingBlocked, match="GB ENG"):
+            async with connected(run.place, throwaway_wallet(1), seed=1):
+                raise AssertionError("connected from where trading is blocked")
+        await _geoblock(run.place, blocked=False)
+        async with connected(run.place, throwaway_wallet(1), seed=1) as far:
+            assert far.opening_cash > 0
 
-    floor = exchange_truth.floor([OPEN])
-    asyncio.run(start(floor))
-    floor.standing.log.close()
-    assert floor.truth().orders == floor.truth().trades == ()
+    standing = put_up(exchange_truth.folder, exchange_truth.settings, [OPEN], mode=TimeMode.RECORDED)
+    asyncio.run(hosted(standing, TimeMode.RECORDED, start))
+    standing.log.close()
 
 
 @pytest.mark.spec("X6.A1")
-def test_a_trader_that_is_blocked_while_it_trades_takes_back_its_orders_and_places_none(
-    exchange_truth: WireStage,
-) -> None:
-    """Wall clock, as only there a trader asks where it is. Blocked after the connection was made, and before Started:
-    the first look around finds it. What is allowed again is traded again."""
-    seen = exchange_truth.play_by_the_wall([OPEN], EAGER, begin=_blocked, wait=2.5)
-    assert [note.after for _, note in noted(seen, nt.VenueModeChanged)] == ["blocked in GB ENG"]
-    assert [note for _, note in noted(seen, nt.EntryDenied) if note.value == "trading is blocked in GB ENG"]
-    assert logged(seen, "asked", "Submit") == []
-    free = exchange_truth.play_by_the_wall([OPEN], EAGER, begin=_allowed, wait=2.5, folder="free")
-    assert len(logged(free, "asked", "Submit")) >= 1
+@pytest.mark.parametrize("blocked", [True, False], ids=["blocked", "allowed"])
+def test_a_trader_that_is_blocked_after_its_start_places_nothing(exchange_truth: WireStage, blocked: bool) -> None:
+    """By the wall clock, for only there a trader looks around. What is there to buy is bought where that is allowed."""
+    market, now = _open_now()
+    start = market.start
+    rows = [book(market, (now - start) / 1e9 + second, "0.50x500", "0.52x500") for second in range(20)]
+
+    async def connects(run: Run) -> None:
+        await _geoblock(run.place, blocked=blocked)
+
+    async def direct(run: Run) -> None:
+        await run.until(Instant(now + seconds(4)))
+
+    run = play_running(
+        exchange_truth.folder,
+        exchange_truth.settings,
+        [tape_file(market, rows)],
+        Scheduled((Told(0, FOUR_HOURS.length / 1e9, 0, wish(Outcome.UP, "0.52")),), ExitPolicy(target=price("0.99"))),
+        mode=TimeMode.WALL,
+        connects=connects,
+        direct=direct,
+    )
+    told = [note.after for _, note in noted(run, nt.VenueModeChanged)]
+    assert told == (["blocked in GB ENG"] if blocked else [])
+    assert bool(logged(run, "asked", "Submit")) is not blocked
+    assert bool(run.truth.trades) is not blocked
+    denied = {note.value for _, note in noted(run, nt.EntryDenied)}
+    assert ("trading is blocked in GB ENG" in denied) is blocked
 
 
-EAGER = Scheduled((Told(1, 300, 0, wish(Outcome.UP, "0.52", rests=False)),))
+FOUR_HOURS = Series("BTC", seconds(14_400))
+
+
+def _open_now() -> tuple[Market, Instant]:
+    """The window of four hours that is open; the next one where this one is about to end."""
+    now = WallClock().now()
+    start = Instant(now // FOUR_HOURS.length * FOUR_HOURS.length)
+    end = Instant(start + FOUR_HOURS.length)
+    if end - now < seconds(30):
+        asyncio.run(WallClock().until(end))
+        return _open_now()
+    return window(series=FOUR_HOURS, start=start, end=end, slug=f"btc-updown-4h-{start // 10**9}"), now
 
 
 async def _geoblock(place: Place, *, blocked: bool) -> None:
     form = {"blocked": blocked, "country": "GB", "region": "ENG"}
     async with aiohttp.ClientSession() as session, session.post(f"{place.control}/geoblock", json=form) as answer:
         assert answer.status < 300
-
-
-async def _blocked(place: Place) -> None:
-    await _geoblock(place, blocked=True)
-
-
-async def _allowed(place: Place) -> None:
-    await _geoblock(place, blocked=False)
