@@ -143,6 +143,17 @@ def _trading_resumed(run: WireOutcomes, live: dict[int, list[tuple[str, bool]]])
 
 
 @pytest.mark.spec("X7.A1")
+def test_the_heart_beats_before_the_first_order(exchange_truth: WireStage) -> None:
+    """Also where an order is wanted at once: the window is open already when the trader comes."""
+    tape = tape_file(MARKET, steady(MARKET, "0.50x500", "0.52x500", begin=11, end=100))
+    run = exchange_truth.play_on_wire([tape], Scheduled((Told(10, 300, 0, wish(Outcome.UP, "0.52")),)))
+    run.agree()
+    (order,) = logged(run, "asked", "Submit")
+    assert order["at"] < after(15), "before the next whole five seconds"
+    assert logged(run, "asked", "Beat")[0]["at"] < order["at"]
+
+
+@pytest.mark.spec("X7.A1")
 def test_a_hung_engine_stops_the_heart_and_places_its_order_anew_when_it_recovers(exchange_truth: WireStage) -> None:
     """A bid rests when the engine hangs for 25 s, while sockets and tasks of the trader live on."""
     live: dict[str, int] = {}
