@@ -167,6 +167,8 @@ def test_a_trade_that_fails_is_taken_back_and_leaves_no_exit(exchange_truth: Wir
     assert run.sql("select count(*), max(shares_micro) from fills") == [(1, trade.taker.shares)]
     assert run.placed(Side.SELL) == []
     assert run.held(MARKET, Outcome.UP) == 0
+    assert run.notes(nt.DriftFound) == []
+    assert [(note.up_shares, note.pnl) for note in run.notes(nt.MarketSettled)] in ([], [(0, 0)])
     assert run.cash == run.sql("select deposited_micro from cash")[0][0]
 
 
@@ -206,6 +208,9 @@ def test_an_order_of_three_fills_one_confirmed_one_failed_and_one_retried_ends_w
     assert run.held(MARKET, Outcome.UP) == shares("60")
     assert run.sql("select count(*) from adjustments") == [(0,)]
     assert run.notes(nt.DriftFound) == run.notes(nt.MarketHalted) == []
+    (settled,) = run.notes(nt.MarketSettled)
+    paid = sum(leg.cash + leg.fee for leg in legs(run, Side.BUY))
+    assert (settled.up_shares, settled.pnl) == (shares("60"), shares("60") - paid)
 
 
 # --- a balance that lags
