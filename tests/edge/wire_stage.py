@@ -55,6 +55,26 @@ class Floor:
 
 
 Meddle = Callable[[Floor, AnyEvent, Step], None]
+Look = Callable[[Floor], None]
+
+
+class Watched:
+    """What plays at the exchange, and a look at it before each thing that does."""
+
+    def __init__(self, floor: Floor, look: Look) -> None:
+        self._floor = floor
+        self._look = look
+
+    @property
+    def over(self) -> bool:
+        return self._floor.standing.playback.over
+
+    def next_due(self) -> Instant | None:
+        return self._floor.standing.playback.next_due()
+
+    def step(self) -> None:
+        self._look(self._floor)
+        self._floor.standing.playback.step()
 
 
 class WireOutcomes(Outcomes):
@@ -78,10 +98,12 @@ class WireStage(Stage):
         files: Sequence[TapeFile],
         strategy: Strategy,
         *,
-        before: Callable[[Floor], None] = lambda floor: None,
+        before: Look = lambda floor: None,
         meddle: Meddle = lambda floor, event, step: None,
+        look: Look = lambda floor: None,
     ) -> WireOutcomes:
-        """One life. `before` is called when nothing has happened yet, `meddle` after every step of the engine."""
+        """One life. `before` is called when nothing has happened yet, `meddle` after every step of the engine that
+        changed something, `look` before every recorded row."""
         standing = stand(
             Blueprint(
                 settings=self.settings,
@@ -106,18 +128,22 @@ class WireStage(Stage):
         with ExitStack() as stack:
             stack.callback(standing.log.close)
             trader = stack.enter_context(Trader(self.folder, self.settings, seed=1, strategy=strategy))
-            asyncio.run(_trade(floor, trader, files, tell))
+            asyncio.run(_trade(floor, trader, files, tell, Watched(floor, look)))
         standing.end()
         return WireOutcomes(floor, self.folder, steps)
 
 
 async def _trade(
-    floor: Floor, trader: Trader, files: Sequence[TapeFile], tell: Callable[[AnyEvent, Step], None]
+    floor: Floor,
+    trader: Trader,
+    files: Sequence[TapeFile],
+    tell: Callable[[AnyEvent, Step], None],
+    world: Watched,
 ) -> None:
     venue, clock, rules = floor.standing.venue, floor.standing.clock, floor.standing.rules
     assert isinstance(clock, SteppedClock)
     latency = Latency(rules.delays, rules.seed)
-    steps = LockStep(venue, clock, latency=latency, world=floor.standing.playback)
+    steps = LockStep(venue, clock, latency=latency, world=world)
     async with serve(venue, faults=floor.faults, prices=floor.standing.prices, lock_step=steps) as urls:
         place = Place(
             clob=urls.clob,

@@ -24,6 +24,9 @@ BEAT_EVERY = seconds(5)
 HUNG_AFTER = seconds(5)
 """An event that waits for longer means that the engine hangs: then the heart must stop, and the venue cancels all."""
 
+LOOK_AGAIN = seconds(0.5)
+"""How soon a heart that had to stop notices that it may go on: what is placed before that is cancelled again."""
+
 COMPARE_EVERY = seconds(60)
 LOOK_AROUND_EVERY = seconds(300)
 
@@ -69,8 +72,9 @@ class Upkeep(Struct, frozen=True, kw_only=True):
         """Once begun, the venue cancels everything when it misses two beats (`PROTOCOL.md` E.9)."""
         while True:
             await self.clock.until(_next(self.clock.now(), BEAT_EVERY))
-            if self._lives(inbox):
-                heart = await self._beat(heart)
+            while not self._lives(inbox):
+                await self.clock.until(Instant(self.clock.now() + LOOK_AGAIN))
+            heart = await self._beat(heart)
 
     def _lives(self, inbox: Inbox) -> bool:
         oldest = inbox.oldest

@@ -90,6 +90,11 @@ class Desk:
         return replace(holding, settled=in_wallet) if in_wallet < holding.settled else holding
 
     @property
+    def stuck(self) -> bool:
+        """Whether an order is live that could not be cancelled."""
+        return any(order.id in self.uncancelled for order in self.live)
+
+    @property
     def is_quiet(self) -> bool:
         """Closed, with nothing of ours live or still on its way to the chain."""
         return self.closed and not any(order.live or order.settling for order in self.orders.values())

@@ -136,6 +136,7 @@ class Engine:
         desk.wait = _no_shorter(wait, Instant(at + NAP))
         self._say_what_changed(desk, entries, exits)
         self._command(desk, planned)
+        self._sweep(desk)
 
     def _ask_strategy(self, desk: Desk, view: MarketView) -> None:
         decision = desk.strategy.decide(view, desk.memory)
@@ -171,9 +172,7 @@ class Engine:
         """Take back what still rests in a closed market; book it once nothing of it can move any more."""
         known = self._known
         if not desk.is_over or desk.payout is None:
-            if desk.uncancelled and desk.live and not desk.swept:
-                desk.swept = True
-                self._commands.append(CancelMarket(market=desk.market.id))
+            self._sweep(desk)
             planned = plan((), (), desk.live, desk.suspended, known.at, desk.uncancelled)
             self._command(desk, planned)
             desk.wait = _no_shorter(planned.wait, Instant(known.at + NAP))
@@ -201,6 +200,17 @@ class Engine:
                 pnl=position.pnl(payout),
             )
         )
+
+    def _sweep(self, desk: Desk) -> None:
+        """Once its window is over or its market closed, one cancel of everything where one order would not go."""
+        end = desk.market.end
+        if desk.swept or not desk.stuck:
+            return
+        if desk.closed or self._known.at >= end:
+            desk.swept = True
+            self._commands.append(CancelMarket(market=desk.market.id))
+        elif desk.wait.until > end:
+            desk.wait = replace(desk.wait, until=end)
 
     def _referee(self, desk: Desk, view: MarketView, *, blind: bool) -> Instant:
         """While something is held and the stream cannot price it the venue is asked for the book, every second; the

@@ -83,6 +83,7 @@ def test_the_demo_differs_from_the_defaults_in_what_it_says_and_in_nothing_else(
     assert {one.name for one in changed_settings(demo_settings({}))} == {
         "limits.min_edge_usd",
         "strategy.tilted_prior.min_edge_usd",
+        "venue.notifications_every_seconds",
         "exits.hold_last_seconds",
     }
 
