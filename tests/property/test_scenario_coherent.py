@@ -196,8 +196,8 @@ def test_a_book_loses_a_side_when_all_is_decided(name: str, series: Series, low:
 
 
 def test_a_book_keeps_both_sides_as_long_as_nothing_is_decided() -> None:
-    """A window whose outcome has a chance of 0.96 nine seconds before its end."""
-    assert two_sided_until(generated("calm", 1, 1)) < 9
+    """A window whose outcome has a chance of 0.4 seven seconds before its end."""
+    assert two_sided_until(generated("whipsaw", 1, 38)) < 7
 
 
 # --- the same again, and another
