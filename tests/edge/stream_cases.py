@@ -211,14 +211,15 @@ class Played:
             yield Served(self.market, urls.market_ws, session)
 
     def step(self) -> bool:
-        """The next row, with what falls due before it; whether there was one."""
+        """The next row, with what falls due before it; whether there was one and the market is open: of a resolved one
+        the exchange has no book."""
         due = self._playback.next_due()
         if due is None:
             return False
         self._clock.move_to(max(due, self._clock.now()))
         self.venue.advance()
         self._playback.step()
-        return True
+        return self.market.id not in self.venue.payouts
 
     def act(self) -> None:
         """What a client does, and the end of its taker hold, if it has one."""
