@@ -211,7 +211,8 @@ class Played:
             yield Served(self.market, urls.market_ws, session)
 
     def step(self) -> bool:
-        """The next row, with what falls due before it; whether there was one, and the market still has a book."""
+        """The next row, with what falls due before it; whether there was one and the market is open: of a resolved one
+        the exchange has no book."""
         due = self._playback.next_due()
         if due is None:
             return False

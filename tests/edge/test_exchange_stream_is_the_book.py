@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from polystra.app.scenarios import SCENARIOS, scenario_files
+from polystra.app.scenarios import LIGHT, scenario_files
 from polystra.core.markets import Series
 from polystra.core.terms import Outcome
 from polystra.core.units import Instant, seconds
@@ -81,7 +81,7 @@ def trades(played: Played) -> Counter[str]:
     return Counter("street" if STREET in (one.taker.account, one.maker.account) else "clients" for one in all_trades)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", LIGHT)
 def test_an_invented_window_is_told_as_it_is(scenario: str) -> None:
     played = Played(window(scenario))
     heard = asyncio.run(follow(played, rows=10_000, act_every=7))

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polystra.app.scenarios import BTC_15M, SCENARIOS, scenario_files
+from polystra.app.scenarios import BTC_15M, LIGHT, scenario_files
 from polystra.core.book import OrderBook
 from polystra.core.events import BookChanged, BookSnapshot, PricePrinted, TickSizeChanged, TradePrinted
 from polystra.core.markets import PriceSource, Series
@@ -38,7 +39,7 @@ def generated(name: str, seed: int, number: int = 0, series: Series = BTC_5M) ->
 
 windows = st.builds(
     generated,
-    st.sampled_from(SCENARIOS),
+    st.sampled_from(LIGHT),
     st.integers(0, 2**32),
     st.integers(0, 30),
 )
@@ -146,11 +147,64 @@ def test_the_quotes_know_the_outcome_when_the_window_ends(tape: Tape) -> None:
         assert book.ask < price("0.5")
 
 
+@lru_cache
+def busy() -> Tape:
+    return generated("busy", 7)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        test_the_book_is_never_crossed_off_its_grid_or_negative_and_states_its_best_prices,
+        test_moments_never_decrease_and_the_market_is_silent_after_its_end,
+        test_a_trade_is_at_the_best_price_and_takes_what_it_says,
+        test_the_tick_becomes_finer_once_beyond_the_venues_bounds_and_the_whole_book_follows,
+        test_the_resolution_follows_from_the_prices_that_were_printed,
+        test_the_quotes_know_the_outcome_when_the_window_ends,
+    ],
+)
+def test_a_busy_window_holds_together_as_well(check: Any) -> None:
+    """One, as it has a hundred times the rows of others."""
+    check.hypothesis.inner_test(tape=busy())
+
+
+def test_a_busy_window_has_augusts_messages_and_trades() -> None:
+    """Recorded are 263 to 542 book rows and 12 trades a second."""
+    rows = [row for row in busy().rows if busy().market.start <= row.at < busy().market.end]
+    assert 250 < sum(isinstance(row, BookChanged) for row in rows) / 300 < 600
+    assert 6 < sum(isinstance(row, TradePrinted) for row in rows) / 300 < 24
+
+
+# --- the end
+
+
+def two_sided_until(tape: Tape) -> float:
+    """Seconds before the end when the book had both sides for the last time."""
+    last = Instant(0)
+    for row, book in folded(tape):
+        if book.bid != NO_BID and book.ask != NO_ASK:
+            last = row.at if isinstance(row, BookSnapshot | BookChanged) else last
+    return (tape.market.end - last) / 10**9
+
+
+@pytest.mark.parametrize(("series", "low", "high"), [(BTC_5M, 7.5, 31), (BTC_15M, 40, 162)])
+@pytest.mark.parametrize("name", LIGHT)
+def test_a_book_loses_a_side_when_all_is_decided(name: str, series: Series, low: float, high: float) -> None:
+    """Within half and twice what was recorded: 15 s before the end of 5m windows, 81 s of 15m ones (medians)."""
+    ends = sorted(two_sided_until(generated(name, 1, number, series)) for number in range(7))
+    assert low < ends[3] < high
+
+
+def test_a_book_keeps_both_sides_as_long_as_nothing_is_decided() -> None:
+    """A window whose outcome has a chance of 0.4 seven seconds before its end."""
+    assert two_sided_until(generated("whipsaw", 1, 38)) < 7
+
+
 # --- the same again, and another
 
 
 def digests(seed: int) -> str:
-    return " ".join(generated(name, seed).digest for name in SCENARIOS)
+    return " ".join(generated(name, seed).digest for name in LIGHT)
 
 
 def test_the_same_seed_gives_the_same_rows_under_any_hash_seed() -> None:
@@ -194,6 +248,7 @@ def at_half_time(name: str) -> list[tuple[float, bool]]:
     [
         ("calm", 0.14, 0.18),
         ("volatile", 0.13, 0.18),
+        ("busy", 0.13, 0.18),
         ("thin", 0.14, 0.18),
         ("trend", 0.10, 0.15),  # easier to tell: what leads goes on to win
         ("whipsaw", 0.17, 0.23),  # harder: what leads comes back
@@ -206,15 +261,15 @@ def test_prices_at_half_time_are_as_good_as_they_should_be(name: str, low: float
     assert 0.4 < sum(won for _, won in bets) / len(bets) < 0.6
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_the_market_quotes_what_up_is_worth(name: str) -> None:
+@pytest.mark.parametrize(("name", "series"), [*((name, BTC_15M) for name in LIGHT), ("busy", BTC_5M)])
+def test_the_market_quotes_what_up_is_worth(name: str, series: Series) -> None:
     """In the second quarter, before anything is nearly certain: the middle of the book strays by some cents at most."""
-    tape = generated(name, 3, series=BTC_15M)
-    path = PricePath(RECIPES[name].weather, seed=f"scenario {name} 3", opening=64_000 * MICRO, length=900)
-    begin, end = (Instant(tape.market.start + seconds(count)) for count in (225, 450))
+    tape, lasts = generated(name, 3, series=series), series.length // 10**9
+    path = PricePath(RECIPES[name].weather, seed=f"scenario {name} 3", opening=64_000 * MICRO, length=lasts)
+    begin, end = (Instant(tape.market.start + series.length * part // 4) for part in (1, 2))
     astray = []
     for row, book in folded(tape):
         if isinstance(row, BookChanged) and begin < row.at < end and book.bid != NO_BID and book.ask != NO_ASK:
-            second = 900 + (row.at - tape.market.start) // 10**9
-            astray.append(abs((book.bid + book.ask) / 2 / MICRO - chance_of_up(path, Span(900, 1_800), second)))
+            second = lasts + (row.at - tape.market.start) // 10**9
+            astray.append(abs((book.bid + book.ask) / 2 / MICRO - chance_of_up(path, Span(lasts, 2 * lasts), second)))
     assert sum(astray) / len(astray) < 0.04

@@ -36,6 +36,13 @@ def test_memory_does_not_grow_with_the_windows_that_are_over(quarter: Played, ho
     assert more < MOST_OBJECTS * (hour.windows - quarter.windows)
 
 
+def test_of_a_busy_scenario_four_markets_of_five_minutes_are_played() -> None:
+    files = eight_markets(0.5, "busy")
+    assert {file.market.series.name for file in files} == {f"{asset}-5m" for asset in ("btc", "eth", "sol", "xrp")}
+    assert len(files) == 4 * 6
+    assert len({file.market.series for file in eight_markets(0.5, "calm")}) == 8
+
+
 def test_each_run_has_one_line_and_a_new_one_replaces_it(tmp_path: Path) -> None:
     def run(frames: int) -> Played:
         return Played(

@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from msgspec import Struct
 
 from polystra.app.run_plan import GENERATED_START
-from polystra.app.scenarios import SCENARIOS, scenario_files
+from polystra.app.scenarios import LIGHT, scenario_files
 from polystra.core.book import OrderBook
 from polystra.core.errors import PolystraError
 from polystra.core.events import BestQuoted, BookChanged, BookSnapshot, TickSizeChanged, TradePrinted
@@ -76,7 +76,7 @@ def near(ratio: Decimal) -> bool:
     return 1 <= ratio * FACTOR <= FACTOR * FACTOR
 
 
-def compared(files: Sequence[TapeFile], scenarios: Sequence[str] = SCENARIOS, *, windows: int) -> list[Comparison]:
+def compared(files: Sequence[TapeFile], scenarios: Sequence[str] = LIGHT, *, windows: int) -> list[Comparison]:
     """One comparison for each source and series among the files, of its first windows. Raises `RecordingError`,
     `ScenarioRefused` and `NothingToMeasure`."""
     if not files:

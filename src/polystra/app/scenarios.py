@@ -35,6 +35,9 @@ from polystra.sim.scenario.window import COARSE, GeneratedWindow, OraclePrint, R
 
 SCENARIOS = tuple(recipes.SCENARIOS)
 
+LIGHT = tuple(name for name in SCENARIOS if name != "busy")
+"""Those with a few messages a second; a window of the other takes seconds to make."""
+
 BTC_15M = Series("BTC", seconds(900))
 MOST_WINDOWS = 3_000
 """A month of 15 minutes; of several series, of the shortest."""

@@ -24,11 +24,14 @@ def calibrate(
         bool, typer.Option("--json", help="One JSON object on stdout; figures are decimals as text.")
     ] = False,
 ) -> None:
-    """Hold generated windows against recorded ones: rates, spread, depth, trades, the book near the end."""
-    from polystra.app.calibration import compared
-    from polystra.app.scenarios import SCENARIOS
+    """Hold generated windows against recorded ones: rates, spread, depth, trades, the book near the end.
 
-    chosen = SCENARIOS if scenario is None else (scenario,)
+    Without --scenario all but busy, which takes minutes.
+    """
+    from polystra.app.calibration import compared
+    from polystra.app.scenarios import LIGHT
+
+    chosen = LIGHT if scenario is None else (scenario,)
     found = compared(read_recordings(data, None), chosen, windows=windows)
     if as_json:
         print_json({"comparisons": [_json(one) for one in found]})

@@ -33,7 +33,7 @@ Windows = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the 
 Scenario = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Generated windows instead of recorded ones: calm, volatile, trend, whipsaw, thin."
+        metavar="NAME", help="Generated windows instead of recorded ones: calm, volatile, trend, whipsaw, thin, busy."
     ),
 ]
 

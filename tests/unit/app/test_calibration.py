@@ -157,6 +157,6 @@ def test_no_windows_an_unknown_scenario_and_a_length_that_none_has_are_refused()
         compared([], windows=1)
     with pytest.raises(ScenarioRefused, match="give one of calm"):
         compared([recording(book(1))], ["windy"], windows=1)
-    day = replace(MARKET, series=Series("BTC", seconds(86_400)))
-    with pytest.raises(ScenarioRefused, match="give 5m"):
-        compared([recording(book(1), market=day)], ["thin"], windows=1)
+    half_hour = replace(MARKET, series=Series("BTC", seconds(1_800)))
+    with pytest.raises(ScenarioRefused, match="give 5m, 15m, 1h or 4h"):
+        compared([recording(book(1), market=half_hour)], ["thin"], windows=1)

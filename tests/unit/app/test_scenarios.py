@@ -101,7 +101,7 @@ def test_prices_go_on_from_window_to_window() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"name": "storm"}, "'storm': give one of calm, volatile, trend, whipsaw, thin"),
+        ({"name": "storm"}, "'storm': give one of calm, volatile, trend, whipsaw, thin, busy"),
         ({"windows": 0}, "windows 0: give 1 to 3,000"),
         ({"windows": MOST_WINDOWS + 1}, "windows 3001: give 1 to 3,000"),
         ({"series": Series("BTC", seconds(1_800))}, "series btc-30m: give 5m, 15m, 1h or 4h of BTC, ETH"),
@@ -118,7 +118,7 @@ def test_what_cannot_be_generated_is_refused_by_name(changes: dict[str, Any], wo
 
 
 def test_the_names_are_those_of_the_recipes() -> None:
-    assert SCENARIOS == ("calm", "volatile", "trend", "whipsaw", "thin")
+    assert SCENARIOS == ("calm", "volatile", "trend", "whipsaw", "thin", "busy")
 
 
 # --- several series at once

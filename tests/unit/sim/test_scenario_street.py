@@ -124,14 +124,50 @@ def test_a_restless_maker_says_another_size_at_the_same_prices() -> None:
     assert best(quotes) == (price("0.49"), price("0.51"))
 
 
-def test_nobody_offers_what_is_sure_to_win() -> None:
+def test_as_long_as_there_is_time_even_what_is_all_but_sure_has_two_sides() -> None:
     quotes, ann = Quotes(), maker(ANN, restless=1.0)
     for _ in range(20):
-        ann.look(1.0, quotes, FINE)
+        ann.look(1.0, quotes, FINE, gone=0.5)
+    assert best(quotes) == (price("0.997"), price("0.999"))
+    for _ in range(20):
+        ann.look(0.0, quotes, FINE, gone=0.5)
+    assert best(quotes) == (price("0.001"), price("0.003"))
+
+
+def test_near_the_end_nobody_offers_what_is_sure_to_win() -> None:
+    quotes, ann = Quotes(), maker(ANN, restless=1.0, leaves=0.9)
+    for _ in range(20):
+        ann.look(1.0, quotes, FINE, gone=0.9)
     assert best(quotes) == (price("0.997"), NO_ASK)
     for _ in range(20):
-        ann.look(0.0, quotes, FINE)
+        ann.look(0.0, quotes, FINE, gone=0.9)
     assert best(quotes) == (NO_BID, price("0.003"))
+
+
+@pytest.mark.parametrize(("chance", "gone"), [(0.98, 0.95), (0.02, 0.95), (1.0, 0.89)])
+def test_a_maker_stays_while_all_is_open_or_the_end_is_far(chance: float, gone: float) -> None:
+    quotes = Quotes()
+    maker(leaves=0.9).look(chance, quotes, FINE, gone=gone)
+    assert NO_BID < quotes.best(Side.BUY) < quotes.best(Side.SELL) < NO_ASK
+
+
+def test_a_maker_who_left_comes_back_when_all_is_open_again() -> None:
+    quotes, ann = Quotes(), maker(ANN, leaves=0.9)
+    ann.look(1.0, quotes, CENT, gone=0.95)
+    ann.look(0.9, quotes, CENT, gone=0.96)
+    assert quotes.best(Side.SELL) == price("0.91")
+
+
+def test_a_maker_looks_more_rarely_before_the_window_starts() -> None:
+    assert maker(early=10.0).pause(-0.1) == pytest.approx(10 * maker(early=10.0).pause(0.0))
+
+
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+@pytest.mark.parametrize("tick", [CENT, FINE])
+def test_at_the_ends_of_the_grid_a_maker_is_not_in_its_own_way(chance: float, tick: Tick) -> None:
+    quotes = Quotes()
+    maker(half_width=price("0.001")).look(chance, quotes, tick)
+    assert best(quotes) in {(tick.size, 2 * tick.size), (price("1") - 2 * tick.size, price("1") - tick.size)}
 
 
 def test_a_ladder_ends_where_the_grid_does() -> None:

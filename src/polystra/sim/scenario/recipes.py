@@ -35,8 +35,17 @@ _SPARSE = (
     MakerKind(every=15.0, half_width=Price(20_000), levels=1, size=25, late=6, error=0.015),
 )
 
+_FAST = MakerKind(
+    every=0.022, half_width=Price(4_000), levels=3, size=42, error=0.0005, restless=1.0, leaves=0.957, early=10.0
+)
+_BROAD = MakerKind(
+    every=0.03, half_width=Price(12_000), levels=8, size=75, error=0.001, restless=1.0, leaves=0.957, early=10.0
+)
+_FLOOR = (_FAST, _FAST, _FAST, _FAST, _BROAD, _BROAD, _BROAD, _BROAD)
+
 _BUSY = Flow(rate=0.7, size=7.5)
 _HECTIC = Flow(rate=1.2, size=9.0, alert=0.7)
+_CROWD = Flow(rate=10.0, size=7.5)
 _QUIET = Flow(rate=0.08, size=6.0, alert=0.3)
 
 SCENARIOS: Mapping[str, Recipe] = MappingProxyType(
@@ -70,6 +79,12 @@ SCENARIOS: Mapping[str, Recipe] = MappingProxyType(
             weather=Weather(volatility=5e-5),
             makers=_SPARSE,
             flow=_QUIET,
+        ),
+        "busy": Recipe(
+            about="as many messages and trades as 5m windows of August 2026 have; the price rests, and leaps",
+            weather=Weather(volatility=6e-6, jumps=25.0, jump=0.0005),
+            makers=_FLOOR,
+            flow=_CROWD,
         ),
     }
 )

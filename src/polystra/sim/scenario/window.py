@@ -108,7 +108,7 @@ class GeneratedWindow:
 
     def _begin(self, begin: Instant) -> None:
         for maker in self._makers:
-            self._plan(Instant(begin + seconds(maker.pause())), self._maker_looks(maker))
+            self._plan(Instant(begin + seconds(maker.pause(-1))), self._maker_looks(maker))
         self._plan(Instant(begin + seconds(self._takers.pause(-1))), self._somebody_trades)
         for second in range(self._window.start - LEAD, self._window.end + 1):
             moment = self._moment(second)
@@ -126,7 +126,7 @@ class GeneratedWindow:
             if self._is_over(at):
                 return
             self._look(maker, at)
-            self._plan(Instant(at + seconds(maker.pause())), look)
+            self._plan(Instant(at + seconds(maker.pause(self._gone(at)))), look)
             yield from self._changed()
 
         return look
@@ -134,8 +134,7 @@ class GeneratedWindow:
     def _somebody_trades(self, at: Instant) -> Iterator[Deed]:
         if self._is_over(at):
             return
-        gone = (at - self._moment(self._window.start)) / self._lasts
-        self._plan(Instant(at + seconds(self._takers.pause(gone))), self._somebody_trades)
+        self._plan(Instant(at + seconds(self._takers.pause(self._gone(at)))), self._somebody_trades)
         yield from self._traded(self._takers.trade(self._quotes))
 
     def _somebody_knows(self, at: Instant) -> Iterator[Deed]:
@@ -156,7 +155,8 @@ class GeneratedWindow:
         return say
 
     def _look(self, maker: Maker, at: Instant) -> None:
-        maker.look(self._chance(self._second(at) - maker.kind.late), self._quotes, self._tick)
+        chance = self._chance(self._second(at) - maker.kind.late)
+        maker.look(chance, self._quotes, self._tick, gone=self._gone(at))
 
     # --- what it looks like
 
@@ -187,6 +187,10 @@ class GeneratedWindow:
     @property
     def _lasts(self) -> Nanos:
         return Nanos((self._window.end - self._window.start) * _SECOND)
+
+    def _gone(self, at: Instant) -> float:
+        """The part of the window that is over; below zero before its start."""
+        return (at - self._moment(self._window.start)) / self._lasts
 
     def _plan(self, at: Instant, act: Callable[[Instant], Iterator[Deed]]) -> None:
         self._planned += 1
