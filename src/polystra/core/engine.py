@@ -131,7 +131,8 @@ class Engine:
         entries = wanted_entries(desk, view, account, known.state, self._rules, halted=known.why_no_entries)
         planned = plan(entries.approved, exits.orders, desk.live, desk.suspended, at, desk.uncancelled)
         wait = desk.own_wait(at, desk.decision).both(entries.wait).both(exits.wait).both(planned.wait)
-        wait = wait.both(Wait(until=min(known.standing.next_at(at), self._referee(desk, view, blind=exits.blind))))
+        asks_at = self._referee(desk, view, blind=exits.blind)
+        wait = wait.both(Wait(until=min(known.standing.next_at(at), asks_at, _trust_ends(desk, view))))
         desk.wait = _no_shorter(wait, Instant(at + NAP))
         self._say_what_changed(desk, entries, exits)
         self._command(desk, planned)
@@ -167,7 +168,7 @@ class Engine:
         """Take back what still rests in a closed market; book it once nothing of it can move any more."""
         known = self._known
         if not desk.is_over or desk.payout is None:
-            if desk.uncancelled and desk.live and not desk.swept:
+            if not desk.swept and any(order.id in desk.uncancelled for order in desk.live):
                 desk.swept = True
                 self._commands.append(CancelMarket(market=desk.market.id))
             planned = plan((), (), desk.live, desk.suspended, known.at, desk.uncancelled)
@@ -262,6 +263,14 @@ class Engine:
             for outcome, bid, level in exits.stops:
                 held = desk.position.of(outcome).settled
                 notes.append(nt.StopTriggered(market=market, outcome=outcome, bid=bid, level=level, shares=held))
+
+
+def _trust_ends(desk: Desk, view: MarketView) -> Instant:
+    """Remember whether the book is trusted by those who mind; when its silence will end that, as things are."""
+    assert desk.decision is not None
+    trusted = view.trouble is None
+    desk.trusted = None if view.position.flat and not desk.decision.wishes else trusted
+    return desk.book.silent_at if desk.trusted else NEVER
 
 
 def _no_shorter(wait: Wait, until: Instant) -> Wait:

@@ -70,13 +70,16 @@ def plan(
     wanted: dict[Slot, tuple[OrderTerms, Tolerance]] = {}
     for entry in entries:
         wanted[slot_of(entry.terms)] = (entry.terms, entry.tolerance)
+    kept: set[Slot] = set()
     for exit_order in exits:
         wanted[slot_of(exit_order.terms)] = (exit_order.terms, EXIT_TOLERANCE)
+        if exit_order.kept:
+            kept.add(slot_of(exit_order.terms))
     live = tuple(live)
     unwanted = {order.id for order in live if _is_unwanted(order, wanted)}
     unwanted |= {order.id for order in live if _is_lost(order, wanted) and _asked_long_ago(order, at)}
     cancel = tuple(order.id for order in live if order.id in unwanted and not _rests(order.id, uncancelled, at))
-    resend = tuple(order.id for order in live if _is_to_resend(order, wanted))
+    resend = tuple(order.id for order in live if _is_to_resend(order, wanted) and slot_of(order.terms) not in kept)
     asks = (order for order in live if _in_doubt(order) and _asked_long_ago(order, at))
     query = tuple(order.id for order in asks if order.id not in resend)
     closed = {_outcome_side(order) for order in live if order.id in unwanted or _blocks(order, wanted)}
@@ -122,7 +125,10 @@ def _serves(order: Order, wanted: Mapping[Slot, tuple[OrderTerms, Tolerance]]) -
 def _is_to_resend(order: Order, wanted: Mapping[Slot, tuple[OrderTerms, Tolerance]]) -> bool:
     """The venue does not know it, and it is wanted as it is. A copy that arrives late is refused as a duplicate."""
     lost = order.state is OrderState.UNKNOWN and order.missed and order.resends > 0
-    return lost and _serves(order, wanted)
+    if not lost or not _serves(order, wanted):
+        return False
+    terms, _ = wanted[slot_of(order.terms)]
+    return order.terms.post_only or not terms.post_only
 
 
 def _is_lost(order: Order, wanted: Mapping[Slot, tuple[OrderTerms, Tolerance]]) -> bool:
