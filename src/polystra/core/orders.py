@@ -75,6 +75,8 @@ TRANSITIONS: dict[tuple[OrderState, Heard], OrderState] = {
     (_S.WORKING, _H.NO_ANSWER): _S.WORKING,
     (_S.WORKING, _H.KILLED): _S.CANCELLED,
     (_S.WORKING, _H.CANCEL_ASKED): _S.CANCELLING,
+    # The answer to a cancel by its hash, from before we knew that it rests: whether it still does must be asked.
+    (_S.WORKING, _H.CANCEL_DOUBTED): _S.CANCELLING,
     (_S.WORKING, _H.CANCELLED): _S.CANCELLED,
     (_S.WORKING, _H.EXPIRED): _S.EXPIRED,
     (_S.WORKING, _H.FILLED): _S.FILLED,

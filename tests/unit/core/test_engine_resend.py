@@ -127,6 +127,22 @@ def test_a_process_that_did_not_sign_it_does_not_send_it_again() -> None:
     assert {said for _, said in bench.pass_to(65)} <= {"query o2", "read account"}
 
 
+def test_a_cancel_by_its_hash_that_fails_once_it_is_known_to_rest_is_a_question_and_no_contradiction() -> None:
+    bench = Bench(RESTING)
+    bench.start(0)
+    bench.book(60)
+    bench.hear(60.5, ev.OrderOutcomeUnknown, order=OrderId(1), why="timeout")
+    assert bench.hear(60.6, ev.GeoblockRead, blocked=True, place="US") == []
+    assert bench.pass_to(61.5) == [(61.5, "cancel o1"), (61.5, "query o1")]
+    assert bench.hear(61.6, ev.GeoblockRead, blocked=False, place="IE") == []
+    assert bench.accepted(61.7, 1) == []
+    assert bench.hear(61.8, ev.CancelRefused, order=OrderId(1), text="not found") == []
+    assert (bench.state(1), bench.desk.halted) == ("CANCELLING", None)
+    assert bench.pass_to(62.5) == [(62.5, "query o1")]
+    assert bench.hear(62.6, ev.OrderReported, order=OrderId(1), matched=shares(0)) == []
+    assert bench.state(1) == "WORKING"
+
+
 # --- how often ---------------------------------------------------------------------------------------------------
 
 
