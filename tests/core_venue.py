@@ -17,15 +17,14 @@ from polystra.core import events as ev
 from polystra.core.engine import Engine
 from polystra.core.fees import fee_of_fill
 from polystra.core.ids import OrderId, TradeId
-from polystra.core.markets import PriceSource
+from polystra.core.notices import Notice, NoticeKind
 from polystra.core.terms import Liquidity, OrderTerms, Outcome, Side, TradeStage
 from polystra.core.units import MICRO, Instant, Price, Shares, Usd, cost_of, seconds, usd
-from tests.core_cases import line, moment
+from tests.core_cases import line
 from tests.unit.core.samples import CRYPTO, NOON, WINDOW
 
 MS = seconds(0.001)
 CASH = usd(1_000)
-STRIKE = 1_000
 
 
 class Truth:
@@ -37,12 +36,29 @@ class Truth:
         self.matched = 0
         self.spent = 0
         self.trades: list[ev.OrderFilled] = []
+        self.landed = False
 
     @property
     def left(self) -> int:
         if self.terms.in_cash:
             return (self.terms.spend - self.spent) * MICRO // self.terms.price
         return self.terms.shares - self.matched
+
+
+MODES = (
+    ev.RefusalReason.RATE_LIMITED,
+    ev.RefusalReason.RESTARTING,
+    ev.RefusalReason.POST_ONLY_MODE,
+    ev.RefusalReason.CANCEL_ONLY_MODE,
+    ev.RefusalReason.CLOSED_ONLY,
+)
+
+
+def forbidden(mode: ev.RefusalReason, terms: OrderTerms) -> bool:
+    """What each mode of the venue does not take."""
+    if mode is ev.RefusalReason.POST_ONLY_MODE:
+        return not terms.post_only
+    return mode is not ev.RefusalReason.CLOSED_ONLY or terms.side is Side.BUY
 
 
 class TinyVenue:
@@ -58,6 +74,11 @@ class TinyVenue:
         self.cash: int = CASH
         self.held: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
         self.settled: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
+        self.mode: ev.RefusalReason | None = None
+        self._mode_ends = NOON
+        self._notices: dict[str, Notice] = {}
+        self._read_at = NOON
+        self._book: ev.BookSnapshot | None = None
 
     # --- what is due -------------------------------------------------------------------------------------------
 
@@ -93,6 +114,12 @@ class TinyVenue:
                 self._cancel(at, command.order)
             case cm.QueryOrder():
                 self._query(at, command.order)
+            case cm.ResendOrder():
+                self._resend(at, command.order)
+            case cm.ReadBook():
+                self._read_book(at)
+            case cm.DropNotifications():
+                self._drop(command.ids)
             case cm.TakeSnapshot():
                 self._read(at)
             case _:
@@ -122,6 +149,9 @@ class TinyVenue:
         assert order not in self.orders, f"o{order} was sent twice"
         truth = self.orders[order] = Truth(terms)
         answer = self._delay(at)
+        if self.mode is not None and forbidden(self.mode, terms):
+            self._turn_away(at, order)
+            return
         if self._happens(0.15):
             reason = self._dice.choice([ev.RefusalReason.NOT_ENOUGH_BALANCE, ev.RefusalReason.OTHER])
             self._later(answer, ev.OrderRefused(at=at, order=order, reason=reason, text="no"))
@@ -144,8 +174,37 @@ class TinyVenue:
             matched, paid = Shares(truth.matched), Usd(truth.spent)
             self._later(answer, ev.OrderAccepted(at=at, order=order, rests=truth.live, matched=matched, paid=paid))
 
+    def _turn_away(self, at: Instant, order: OrderId) -> None:
+        assert self.mode is not None
+        pause = self._dice.choice([None, None, seconds(3)])
+        no = ev.OrderRefused(at=at, order=order, reason=self.mode, text="not now", retry_after=pause)
+        self._later(self._delay(at), no)
+
+    def _resend(self, at: Instant, order: OrderId) -> None:
+        """The same bytes again. What has arrived once is a duplicate; what travels still may be overtaken."""
+        truth, answer = self.orders[order], self._delay(at)
+        assert not truth.terms.time_in_force.immediate, f"o{order} may have been killed, and was sent again"
+        if truth.landed:
+            reason = ev.RefusalReason.DUPLICATED
+            self._later(answer, ev.OrderRefused(at=at, order=order, reason=reason, text="Duplicated"))
+        elif self.mode is not None and forbidden(self.mode, truth.terms):
+            self._turn_away(at, order)
+        elif self._happens(0.2):
+            self._later(answer, ev.OrderRefused(at=at, order=order, reason=ev.RefusalReason.OTHER, text="no"))
+        elif self._happens(0.2):
+            self._later(answer, ev.OrderOutcomeUnknown(at=at, order=order, why="arrives late"))
+            heapq.heappush(self._travelling, (Instant(at + self._dice.randint(1, 19) * 1_000 * MS), order))
+        elif self._happens(0.1):
+            self._later(answer, ev.OrderNotSent(at=at, order=order, why="no connection"))
+        else:
+            self._land(at, order)
+            self._later(answer, ev.OrderAccepted(at=at, order=order, rests=truth.live))
+
     def _land(self, at: Instant, order: OrderId) -> None:
         truth = self.orders[order]
+        if truth.landed:
+            return
+        truth.landed = True
         immediate = truth.terms.time_in_force.immediate
         if immediate and not self._happens(0.2):
             self._trade(at, order, truth.terms.shares // 2 if self._happens(0.3) else truth.left)
@@ -182,6 +241,43 @@ class TinyVenue:
         """What was on its way for seconds comes in."""
         self._land(*heapq.heappop(self._travelling))
 
+    def see(self, event: ev.AnyEvent) -> None:
+        """Something of the market's own is told. Meanwhile modes come and go, and what was noted is read."""
+        if isinstance(event, ev.BookSnapshot):
+            self._book = event
+        if self.kind or event.at >= self._mode_ends:
+            self.mode = None
+        if self.mode is None and self._happens(0.06):
+            self.mode = self._dice.choice(MODES)
+            self._mode_ends = Instant(event.at + self._dice.randint(1, 8) * 1_000 * MS)
+        if event.at >= self._read_at and self._notices:
+            self._read_at = Instant(event.at + 2_000 * MS)
+            told = tuple(self._notices.values())
+            self._later(self._delay(event.at), ev.NotificationsRead(at=event.at, notices=told + told[-1:]))
+        self.pass_by(event.at)
+
+    def _note(self, order: OrderId, kind: NoticeKind) -> None:
+        number = f"n{len(self._notices)}-{order}"
+        self._notices[number] = Notice(id=number, kind=kind, order=order)
+
+    def _drop(self, ids: tuple[str, ...]) -> None:
+        assert ids, "of no ids the venue would drop all"
+        assert len(set(ids)) == len(ids), f"dropped {ids}"
+        if not self._happens(0.3):
+            for one in ids:
+                self._notices.pop(one, None)
+
+    def _read_book(self, at: Instant) -> None:
+        """The last whole book, an old one, a placeholder, or no answer at all."""
+        if self._book is None or self._happens(0.1):
+            return
+        bids, asks, shown_at = self._book.bids, self._book.asks, at
+        if self._happens(0.1):
+            bids, asks = ((Price(10_000), Shares(MICRO)),), ((Price(990_000), Shares(MICRO)),)
+        if self._happens(0.1):
+            shown_at = NOON
+        self._later(self._delay(at), ev.BookRead(at=at, market=WINDOW.id, bids=bids, asks=asks, venue_at=shown_at))
+
     def pass_by(self, at: Instant) -> None:
         """Somebody may trade with, and the venue may take away, what rests; what was held is let go."""
         for order, truth in list(self.orders.items()):
@@ -196,6 +292,7 @@ class TinyVenue:
                 truth.live = truth.left > 0
             elif truth.live and self._happens(0.05):
                 truth.live = False
+                self._note(order, NoticeKind.CANCELLED)
                 reason, matched = ev.CancelReason.BY_VENUE, Shares(truth.matched)
                 gone = ev.OrderCancelled(at=at, order=order, reason=reason, matched=matched)
                 self._later(self._delay(at), gone)
@@ -218,6 +315,7 @@ class TinyVenue:
             stage=TradeStage.MATCHED,
             traded_at=at,
         )
+        self._note(order, NoticeKind.FILLED)
         truth.matched += amount
         truth.spent += cost_of(terms.price, amount)
         fee = fee_of_fill(CRYPTO, terms.side, taker, terms.price, amount).usd
@@ -235,50 +333,6 @@ class TinyVenue:
             if self._happens(0.2):
                 self._later(self._delay(when), replace(event, stage=stage))
         truth.trades.append(replace(event, stage=stages[-1]))
-
-
-# --- the market's own events -------------------------------------------------------------------------------------
-
-
-def market_day(seed: int, length: float) -> list[ev.AnyEvent]:
-    """Books and prices of one window, on whole hundredths of a second: wandering, one-sided and crossed ones too."""
-    dice = Random(seed)
-    events: list[ev.AnyEvent] = [
-        ev.PricePrinted(
-            at=NOON, asset="BTC", source=PriceSource.CHAINLINK_TWAP_60, value=STRIKE, stamped_at=WINDOW.start
-        )
-    ]
-    at, middle = NOON, dice.choice([dice.randint(30, 50), dice.randint(50, 70)])
-    while at < moment(length):
-        at = Instant(at + dice.choice([1, 5, 50, 200, 500]) * 10 * MS)
-        middle = min(max(middle + dice.choice([-12, -3, -1, -1, 0, 1, 1, 3]), 3), 97)
-        chance = dice.random()
-        if chance < 0.15:
-            events.append(
-                ev.PricePrinted(
-                    at=at,
-                    asset="BTC",
-                    source=PriceSource.CHAINLINK_TWAP_60,
-                    value=STRIKE + dice.randint(-3, 3),
-                    stamped_at=at,
-                )
-            )
-        elif chance < 0.35:
-            deep = ev.LevelChange(Side.BUY, Price(10_000), Shares(dice.randint(1, 9) * MICRO))
-            events.append(ev.BookChanged(at=at, market=WINDOW.id, changes=(deep,)))
-        else:
-            events.append(_book(at, middle, dice))
-    return events
-
-
-def _book(at: Instant, middle: int, dice: Random) -> ev.AnyEvent:
-    bid, ask = middle - dice.randint(0, 2), middle + dice.randint(1, 2)
-    if dice.random() < 0.05:
-        bid, ask = ask, bid
-    lots = Shares(5_000 * MICRO)
-    bids = ((Price(bid * 10_000), lots),) if 0 < bid < 100 and dice.random() > 0.05 else ()
-    asks = ((Price(ask * 10_000), lots),) if 0 < ask < 100 and dice.random() > 0.05 else ()
-    return ev.BookSnapshot(at=at, market=WINDOW.id, bids=bids, asks=asks)
 
 
 def live(engine: Engine, venue: TinyVenue, market: Iterable[ev.AnyEvent], until: Instant) -> list[tuple[int, str]]:
@@ -304,7 +358,7 @@ def live(engine: Engine, venue: TinyVenue, market: Iterable[ev.AnyEvent], until:
         match due[1]:
             case "market":
                 event = coming.pop()
-                venue.pass_by(event.at)
+                venue.see(event)
                 tell(event)
             case "arrival":
                 venue.arrive()

@@ -19,10 +19,11 @@ from polystra.core.engine import Engine
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.strategy import Decision, ExitPolicy, Needs, StopPolicy, WakesOn, Wish
 from polystra.core.terms import Outcome, TimeInForce
-from polystra.core.units import MICRO, Instant, Price, price, seconds, usd
+from polystra.core.units import MICRO, Instant, Nanos, Price, price, seconds, usd
 from polystra.core.view import ANYTHING, MarketView, Wait
 from tests.core_cases import LIMITS, RULES, moment
-from tests.core_venue import TinyVenue, live, market_day, started
+from tests.core_market import in_order, market_day, weather
+from tests.core_venue import TinyVenue, live, started
 from tests.unit.core.samples import WINDOW
 
 EXITS = ExitPolicy(
@@ -35,6 +36,7 @@ EXITS = ExitPolicy(
 
 STAKES = replace(RULES.stakes, max_stake=usd(6))
 HURRY = seconds(0.15)
+PATIENT = seconds(1_000)
 
 
 class Chaser(Struct, frozen=True, kw_only=True):
@@ -83,12 +85,14 @@ def _wish(outcome: Outcome, at: Price, kind: TimeInForce) -> Wish:
     return Wish(outcome=outcome, price=at, conviction=0, probability=price("0.60"), time_in_force=kind)
 
 
-def life(seed: int, *, hurried: bool, rest: Price | None = None, late: bool = False) -> list[tuple[int, str]]:
-    """A window's first 75 seconds; `late` leaves entries 45 of them."""
+def life(
+    seed: int, *, hurried: bool, rest: Price | None = None, late: bool = False, patience: Nanos = PATIENT
+) -> list[tuple[int, str]]:
+    """A window's first 75 seconds; `late` leaves entries 45 of them. Books are silent for up to five seconds."""
     limits = replace(LIMITS, min_time_left=seconds(855)) if late else LIMITS
-    rules = replace(RULES, stakes=STAKES, limits=limits, doubt_patience=seconds(20))
+    rules = replace(RULES, stakes=STAKES, limits=limits, doubt_patience=seconds(20), book_patience=patience)
     engine = started(Engine(rules, {WINDOW.series: Chaser(hurried=hurried, rest=rest)}, StandAside()))
-    return live(engine, TinyVenue(seed), market_day(seed, 75), moment(75))
+    return live(engine, TinyVenue(seed), in_order(market_day(seed, 75), weather(seed, 75)), moment(75))
 
 
 @settings(max_examples=300)
@@ -96,10 +100,13 @@ def life(seed: int, *, hurried: bool, rest: Price | None = None, late: bool = Fa
     seed=st.integers(0, 2**32),
     rest=st.sampled_from([None, None, price("0.40"), price("0.30")]),
     late=st.booleans(),
+    patience=st.sampled_from([PATIENT, seconds(3)]),
 )
-def test_an_engine_that_looks_again_and_again_commands_the_same(seed: int, rest: Price | None, late: bool) -> None:
-    patient = life(seed, hurried=False, rest=rest, late=late)
-    assert patient == life(seed, hurried=True, rest=rest, late=late)
+def test_an_engine_that_looks_again_and_again_commands_the_same(
+    seed: int, rest: Price | None, late: bool, patience: Nanos
+) -> None:
+    patient = life(seed, hurried=False, rest=rest, late=late, patience=patience)
+    assert patient == life(seed, hurried=True, rest=rest, late=late, patience=patience)
 
 
 @given(seed=st.integers(0, 2**32))
@@ -115,4 +122,5 @@ def test_the_lives_above_are_full_of_what_they_are_about(rest: Price | None) -> 
         for _, said in life(seed, hurried=False, rest=rest):
             words = said.split(" ")
             seen[words[2] if words[0] == "place" else words[0]] += 1
-    assert min(seen[kind] for kind in ("entry", "target", "stop", "cancel", "query")) >= 20, seen
+    kinds = ("entry", "target", "stop", "cancel", "query", "resend", "read", "drop")
+    assert min(seen[kind] for kind in kinds) >= 20, seen

@@ -9,16 +9,20 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from polystra.core import commands as cm
+from polystra.core import events as ev
 from polystra.core.account import reserved_by
 from polystra.core.engine import Engine
 from polystra.core.events import AnyEvent
+from polystra.core.ids import OrderId
+from polystra.core.lifecycle import MOST_RESENDS
 from polystra.core.orders import Order, OrderState
 from polystra.core.positions import position_of
 from polystra.core.strategies.stand_aside import StandAside
-from polystra.core.terms import OrderTerms, Outcome, Purpose, Side
+from polystra.core.terms import OrderTerms, Outcome, Purpose, Side, slot_of
 from polystra.core.units import SIZE_STEP, Instant, Nanos, Price, price, seconds, usd
 from tests.core_cases import RULES, moment
-from tests.core_venue import TinyVenue, live, market_day, started
+from tests.core_market import in_order, market_day, weather
+from tests.core_venue import MODES, TinyVenue, forbidden, live, started
 from tests.property.test_engine_gate import EXITS, STAKES, Chaser
 from tests.unit.core.samples import WINDOW
 
@@ -39,12 +43,41 @@ class Watched(TinyVenue):
         super().__init__(seed)
         self.engine = engine
         self.seen: Counter[str] = Counter()
+        self.resent: Counter[OrderId] = Counter()
+        self.told_mode: tuple[ev.RefusalReason, Instant] | None = None
+        self.blocked = False
+        self.drifted = False
+
+    def pop(self) -> ev.AnyEvent:
+        """What the trader is about to hear of the venue's modes: it holds for a second at least, or as long as the
+        venue says, unless an order is taken."""
+        event = super().pop()
+        if isinstance(event, ev.OrderRefused) and event.reason in MODES:
+            self.told_mode = event.reason, Instant(event.at + (event.retry_after or seconds(1)))
+            self.seen[event.reason] += 1
+        if isinstance(event, ev.OrderAccepted):
+            self.told_mode = None
+        return event
+
+    def see(self, event: ev.AnyEvent) -> None:
+        super().see(event)
+        if isinstance(event, ev.GeoblockRead):
+            self.blocked = event.blocked
+        if isinstance(event, ev.ClockCompared):
+            self.drifted = abs(event.ahead) > SETTINGS.max_clock_offset
 
     def hear(self, at: Instant, command: cm.AnyCommand) -> None:
         if isinstance(command, cm.PlaceOrder):
             self.seen[command.terms.purpose] += 1
+            self._is_allowed(at, command.terms)
+            self._replaces_nothing_in_doubt(command)
             if command.terms.side is Side.SELL:
                 self._can_be_sold(command.terms)
+        if isinstance(command, cm.ResendOrder):
+            self.seen["resend"] += 1
+            self.resent[command.order] += 1
+            assert self.resent[command.order] <= MOST_RESENDS, f"o{command.order} was sent again and again"
+            self._is_allowed(at, self.orders[command.order].terms)
         if isinstance(command, cm.CancelOrder):
             kind = self.orders[command.order].terms.time_in_force
             assert not kind.immediate, f"o{command.order}: an immediate order in flight was cancelled"
@@ -52,6 +85,20 @@ class Watched(TinyVenue):
         self._one_sell_each()
         self._within_limits()
         self._adds_up()
+
+    def _is_allowed(self, at: Instant, terms: OrderTerms) -> None:
+        """Nothing leaves that the venue said it does not take, and nothing at all where trading is blocked."""
+        assert not self.blocked, f"sent {terms} from where trading is blocked"
+        assert not self.drifted or terms.side is Side.SELL, "opened with a clock that is wrong"
+        if self.told_mode is not None:
+            mode, until = self.told_mode
+            assert at >= until or not forbidden(mode, terms), f"{mode} until {until}: sent {terms} at {at}"
+
+    def _replaces_nothing_in_doubt(self, command: cm.PlaceOrder) -> None:
+        """I9: while an order's outcome is unknown no other is signed in its slot."""
+        slot = slot_of(command.terms)
+        others = [one for one in self.ours if one.live and one.id != command.order and slot_of(one.terms) == slot]
+        assert not others, f"o{command.order} was placed beside {[(one.id, one.state) for one in others]}"
 
     def _can_be_sold(self, terms: OrderTerms) -> None:
         """I2: never more on offer than is there and settled."""
@@ -90,8 +137,8 @@ def lived(seed: int, rest: Price | None) -> Watched:
     """75 s of misfortune, then 180 s in which nothing goes wrong and the book stands still."""
     engine = started(Engine(SETTINGS, {WINDOW.series: Chaser(hurried=False, rest=rest, exits=ALWAYS)}, StandAside()))
     venue = Watched(seed, engine)
-    live(engine, venue, market_day(seed, 75), moment(76))
-    venue.kind = True
+    live(engine, venue, in_order(market_day(seed, 75), weather(seed, 60)), moment(76))
+    venue.kind, venue.mode = True, None
     venue.pass_by(moment(76))
     quiet: list[AnyEvent] = []
     live(engine, venue, quiet, moment(260))
@@ -126,4 +173,5 @@ def test_the_lives_above_trade() -> None:
     seen: Counter[str] = Counter()
     for seed in range(40):
         seen.update(lived(seed, None).seen)
-    assert min(seen[purpose] for purpose in Purpose) >= 20, seen
+    assert min(seen[kind] for kind in (*Purpose, "resend")) >= 20, seen
+    assert min(seen[mode] for mode in MODES) >= 10, seen

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from polystra.app.inbox import Inbox
 from polystra.app.kill_switch import KillSwitch
-from polystra.core.commands import AnyCommand, PlaceOrder, ResendOrder
+from polystra.core.commands import AnyCommand, DropNotifications, PlaceOrder, ResendOrder
 from polystra.core.errors import PolystraError
 from polystra.core.events import OrderNotSent
 from polystra.core.ids import OrderId, VenueOrderId
@@ -93,7 +93,7 @@ class Outbox:
         if why_not is not None:
             self.hold_back(ready, why_not)
             return
-        self._venue.send([one for one in ready if one.venue_order is not None or not _signed(one)])
+        self._venue.send([one for one in ready if one.venue_order is not None or not _is_new(one)])
 
     def _killed(self, ready: Sequence[Ready]) -> str | None:
         if self._switch is None or not any(map(_places, ready)) or not self._switch.thrown:
@@ -101,9 +101,9 @@ class Outbox:
         return "the kill switch is thrown"
 
     def hold_back(self, ready: Sequence[Ready], why: str) -> None:
-        """Placements stay here, because of `why`; everything else goes. An order that could not be signed has been told
-        already; of one that was to be sent again nothing is told, as it is in doubt all the same."""
-        self._venue.send([one for one in ready if not _places(one)])
+        """Placements and what must be recorded before stay here, because of `why`; everything else goes. An order that
+        could not be signed has been told already; one that was to be sent again stays in doubt."""
+        self._venue.send([one for one in ready if not _needs_record(one)])
         for one in ready:
             if isinstance(one.command, PlaceOrder) and one.venue_order is not None:
                 self._inbox.put(OrderNotSent(at=Instant(0), order=one.command.order, why=why))
@@ -113,5 +113,10 @@ def _places(ready: Ready) -> bool:
     return isinstance(ready.command, PlaceOrder | ResendOrder)
 
 
-def _signed(ready: Ready) -> bool:
+def _is_new(ready: Ready) -> bool:
     return isinstance(ready.command, PlaceOrder)
+
+
+def _needs_record(ready: Ready) -> bool:
+    """A notification that was dropped never comes again, so what it led to must be kept first."""
+    return isinstance(ready.command, PlaceOrder | ResendOrder | DropNotifications)

@@ -35,9 +35,14 @@ class OrderBook:
             return self._unfit
         if self.bid >= self.ask:
             return f"crossed: bid {show(self.bid)}, ask {show(self.ask)}"
-        if at - self._last_at > self._patience:
+        if at >= self.silent_at:
             return "silent too long"
         return None
+
+    @property
+    def silent_at(self) -> Instant:
+        """The first moment at which it has been silent for too long, if nothing comes before."""
+        return Instant(self._last_at + self._patience + 1)
 
     def replace(self, bids: tuple[Level, ...], asks: tuple[Level, ...], at: Instant) -> None:
         """Take a whole snapshot, both sides in any order."""

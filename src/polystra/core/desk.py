@@ -30,7 +30,8 @@ class Desk:
     """One followed market. Mutable; only the engine changes it.
 
     What only an order can change is added up when one does, not at every look: `live`, `reserved` (the most that those
-    can still cost), `position`, `entries_made`.
+    can still cost), `position`, `entries_made`. `trusted` is whether the book was to be trusted at the last look, None
+    while nothing rests on it.
     """
 
     def __init__(self, market: Market, strategy: Strategy, patience: Nanos) -> None:
@@ -54,6 +55,7 @@ class Desk:
         self.decision: Decision | None = None
         self.called_at = Instant(0)
         self.wait: Wait = ANYTHING
+        self.trusted: bool | None = None
         self.halted: str | None = None
         self.followed = False
         self.closed = False
@@ -106,7 +108,9 @@ class Desk:
 
     def is_due(self, at: Instant) -> bool:
         """Whether what was decided last may have changed."""
-        return at >= self.wait.until or not self.wait.best_holds(self.book.bid, self.book.ask)
+        if at >= self.wait.until or not self.wait.best_holds(self.book.bid, self.book.ask):
+            return True
+        return self.trusted is not None and (self.book.trouble(at) is None) is not self.trusted
 
     def wakes_on(self, wake: Wake) -> bool:
         return wake in self._wakes_on.events

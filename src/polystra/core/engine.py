@@ -46,7 +46,6 @@ from polystra.core.planner import Plan, plan
 from polystra.core.referee import ASK_EVERY
 from polystra.core.rules import Rules
 from polystra.core.strategy import Decision, Strategy
-from polystra.core.terms import Side
 from polystra.core.units import Instant, Usd, seconds
 from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
 
@@ -130,9 +129,18 @@ class Engine:
         sells = known.standing.sells(at)
         exits = NOTHING_HELD if stopped else wanted_exits(view, desk.decision.exits, desk.orders.values(), sells)
         entries = wanted_entries(desk, view, account, known.state, self._rules, halted=known.why_no_entries)
-        planned = plan(entries.approved, exits.orders, desk.live, desk.suspended, at, desk.uncancelled)
+        planned = plan(
+            entries.approved,
+            exits.orders,
+            desk.live,
+            desk.suspended,
+            at,
+            desk.uncancelled,
+            entries_wait=not known.standing.takes_entries(at),
+        )
         wait = desk.own_wait(at, desk.decision).both(entries.wait).both(exits.wait).both(planned.wait)
-        wait = wait.both(Wait(until=min(known.standing.next_at(at), self._referee(desk, view, blind=exits.blind))))
+        asks_at = self._referee(desk, view, blind=exits.blind)
+        wait = wait.both(Wait(until=min(known.standing.next_at(at), asks_at, _trust_ends(desk, view))))
         desk.wait = _no_shorter(wait, Instant(at + NAP))
         self._say_what_changed(desk, entries, exits)
         self._command(desk, planned)
@@ -159,10 +167,7 @@ class Engine:
         for order in planned.resend:
             lifecycle.resent(desk, order, known.at)
             self._commands.append(ResendOrder(order=order))
-        entries_wait = not known.standing.takes_entries(known.at)
         for terms in planned.place:
-            if entries_wait and terms.side is Side.BUY:
-                continue
             order, known.next_order = known.next_order, OrderId(known.next_order + 1)
             known.market_of[order] = desk.market.id
             known.notes.append(lifecycle.born(desk, order, terms, known.at))
@@ -276,6 +281,14 @@ class Engine:
             for outcome, bid, level in exits.stops:
                 held = desk.position.of(outcome).settled
                 notes.append(nt.StopTriggered(market=market, outcome=outcome, bid=bid, level=level, shares=held))
+
+
+def _trust_ends(desk: Desk, view: MarketView) -> Instant:
+    """Remember whether the book is trusted by those who mind; when its silence will end that, as things are."""
+    assert desk.decision is not None
+    trusted = view.trouble is None
+    desk.trusted = None if view.position.flat and not desk.decision.wishes else trusted
+    return desk.book.silent_at if desk.trusted else NEVER
 
 
 def _no_shorter(wait: Wait, until: Instant) -> Wait:

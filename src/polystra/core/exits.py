@@ -29,9 +29,11 @@ class Sells(StrEnum):
 
 
 class ExitOrder(Struct, frozen=True, gc=False):
-    """A sell of what is really there. Made here alone, reduce-only by construction."""
+    """A sell of what is really there. Made here alone, reduce-only by construction. `kept`: it rests already, or may
+    rest, and is not to be sent."""
 
     terms: OrderTerms
+    kept: bool = False
 
 
 class ExitPlan(Struct, frozen=True, gc=False, kw_only=True):
@@ -121,7 +123,7 @@ def _kept(outcome: Outcome, left: Shares, sellable: Shares, sells: list[Order]) 
     kept = [order for order in sells if order.live and order.remaining <= sellable]
     if not kept:
         return ExitPlan(uncovered=((outcome, left, "the venue takes no orders"),))
-    return ExitPlan(orders=tuple(ExitOrder(replace(order.terms, shares=order.remaining)) for order in kept))
+    return ExitPlan(orders=tuple(ExitOrder(replace(order.terms, shares=order.remaining), kept=True) for order in kept))
 
 
 def _post_only(plan: ExitPlan) -> ExitPlan:
@@ -133,7 +135,7 @@ def _stop(view: MarketView, policy: StopPolicy | None, holding: Holding, sellabl
     level = stop_level(policy, holding) if policy is not None else None
     if policy is None or level is None or level <= 0:
         return NOTHING_HELD
-    again = view.pinned(until=Instant(view.at + LOOK_AGAIN))
+    again = view.pinned(until=_look_again(view))
     if view.left < 0:
         return NOTHING_HELD
     if view.trouble is not None and view.referee is None:
@@ -151,6 +153,12 @@ def _stop(view: MarketView, policy: StopPolicy | None, holding: Holding, sellabl
     worst = view.market.tick.up(bid - policy.slippage)
     terms = _sell(view, holding.outcome, Purpose.STOP, worst, sellable, policy.time_in_force)
     return ExitPlan(orders=(ExitOrder(terms),), stops=((holding.outcome, bid, level),), wait=again)
+
+
+def _look_again(view: MarketView) -> Instant:
+    """After a second, or as soon as the referee's word is too old."""
+    again = Instant(view.at + LOOK_AGAIN)
+    return again if view.referee is None else min(again, view.referee.until)
 
 
 def _target(view: MarketView, policy: ExitPolicy, holding: Holding, sellable: Shares, *, resting: bool) -> ExitPlan:

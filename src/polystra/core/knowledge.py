@@ -252,10 +252,12 @@ class Knowledge(Known):
         this event and what follows from it are kept."""
         for notice in event.notices:
             order = None if notice.order is None else self.order_of(notice.order)
-            if order is not None and order.live and notice.id not in self._noticed:
+            is_news = notice.id not in self._noticed
+            if is_news and order is not None and order.live and order.id not in self.audit.missing:
                 self.audit.missing.append(order.id)
             self._noticed.add(notice.id)
-            self.read.append(notice.id)
+            if notice.id not in self.read:
+                self.read.append(notice.id)
 
     def _trading_state_set(self, event: ev.TradingStateSet) -> None:
         before, self.state = self.state, event.state

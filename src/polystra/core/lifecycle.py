@@ -28,7 +28,7 @@ from polystra.core.planner import CANCEL_WAITS, suspension_after
 from polystra.core.positions import Adjustment
 from polystra.core.reconcile import ShareDrift
 from polystra.core.restored import RestoredFill, RestoredOrder
-from polystra.core.standing import MODES
+from polystra.core.standing import MODES, Mode, forbids
 from polystra.core.terms import OrderTerms, slot_of
 from polystra.core.units import MICRO, Instant, Shares, Usd, show
 
@@ -111,7 +111,7 @@ def missed(desk: Desk, order: OrderId) -> None:
 def resent(desk: Desk, order: OrderId, at: Instant) -> None:
     """The same bytes leave again; what the venue says next is about these."""
     known = desk.orders[order]
-    desk.keep(replace(known, missed=False, resends=known.resends - 1, asked_at=at))
+    desk.keep(replace(known, missed=False, resends=known.resends - 1, asked_at=at, resent_at=at))
 
 
 def asked(desk: Desk, order: OrderId, at: Instant) -> None:
@@ -202,11 +202,17 @@ def _rest_of(desk: Desk, before: Order, order: Order, cause: str, at: Instant) -
     if order.state in (OrderState.WORKING, OrderState.FILLED):
         desk.suspended.pop(slot, None)
         return ()
-    if order.state.ended and before.state is not OrderState.CANCELLING and cause not in MODES:
+    told_mode = forbids(_mode_of(cause), order.terms)
+    if order.state.ended and before.state is not OrderState.CANCELLING and not told_mode:
         if order.matched or order.awaited:
             desk.suspended.pop(slot, None)
         return (suspended(desk, order.terms, cause, at),)
     return ()
+
+
+def _mode_of(cause: str) -> Mode:
+    """The mode of the venue that a cause tells of; open where it tells of none."""
+    return next((mode for reason, mode in MODES.items() if reason == cause), Mode.OPEN)
 
 
 def _fill_of(desk: Desk, terms: OrderTerms, event: OrderFilled) -> Fill:

@@ -2,6 +2,7 @@
 
 from polystra.core import events as ev
 from polystra.core import lifecycle
+from polystra.core.ids import OrderId
 from polystra.core.known import Known
 from polystra.core.orders import Heard, OrderState
 from polystra.core.reconcile import RECENT
@@ -21,7 +22,8 @@ class OrderNews:
     def order_accepted(self, event: ev.OrderAccepted) -> None:
         desk = self._known.desk_of(event.order)
         if desk is not None:
-            self._known.stood(self._known.standing.accepted(desk.orders[event.order].terms, event.at))
+            order = desk.orders[event.order]
+            self._known.stood(self._known.standing.accepted(order.terms, order.sent_at))
             whole = lifecycle.answered(desk, event.order, event.matched, event.paid)
             self._known.tell(event.order, Heard.FILLED if whole else Heard.RESTS if event.rests else Heard.KILLED)
 
@@ -29,11 +31,19 @@ class OrderNews:
         """A duplicate is refused because its twin, the same bytes, is there already (SPEC 1)."""
         if event.reason in MODES:
             self._known.stood(self._known.standing.refused(event.reason, event.at, event.retry_after))
-        duplicated = event.reason is ev.RefusalReason.DUPLICATED
-        self._known.tell(event.order, Heard.NO_ANSWER if duplicated else Heard.REFUSED, event.reason)
+        in_doubt = event.reason is ev.RefusalReason.DUPLICATED or self._has_twin(event.order)
+        self._known.tell(event.order, Heard.NO_ANSWER if in_doubt else Heard.REFUSED, event.reason)
 
     def order_doubted(self, event: ev.OrderOutcomeUnknown | ev.OrderNotSent | ev.CancelOutcomeUnknown) -> None:
-        self._known.tell(event.order, _DOUBTS[type(event)], event.why)
+        heard = _DOUBTS[type(event)]
+        if heard is Heard.NOT_SENT and self._has_twin(event.order):
+            heard = Heard.NO_ANSWER
+        self._known.tell(event.order, heard, event.why)
+
+    def _has_twin(self, order: OrderId) -> bool:
+        """Sent more than once: what is said of one copy proves nothing about another, which may still arrive."""
+        known = self._known.order_of(order)
+        return known is not None and known.resent_at is not None
 
     def order_filled(self, event: ev.OrderFilled) -> None:
         desk = self._known.desk_of(event.order)
@@ -80,5 +90,5 @@ class OrderNews:
             lifecycle.missed(self._known.desks[order.terms.market], event.order)
             self._known.stir(order.terms.market, forced=False)
         patience = self._known.rules.doubt_patience if in_doubt and not resolved else RECENT
-        if event.at - order.decided_at >= patience:
+        if event.at - order.sent_at >= patience:
             self._known.tell(event.order, Heard.GONE, ev.CancelReason.NOT_FOUND)

@@ -75,6 +75,8 @@ TRANSITIONS: dict[tuple[OrderState, Heard], OrderState] = {
     (_S.WORKING, _H.NO_ANSWER): _S.WORKING,
     (_S.WORKING, _H.KILLED): _S.CANCELLED,
     (_S.WORKING, _H.CANCEL_ASKED): _S.CANCELLING,
+    # The answer to a cancel by its hash, from before we knew that it rests: whether it still does must be asked.
+    (_S.WORKING, _H.CANCEL_DOUBTED): _S.CANCELLING,
     (_S.WORKING, _H.CANCELLED): _S.CANCELLED,
     (_S.WORKING, _H.EXPIRED): _S.EXPIRED,
     (_S.WORKING, _H.FILLED): _S.FILLED,
@@ -147,7 +149,8 @@ class Order(Struct, frozen=True, gc=False, kw_only=True):
     """One order. `answered` is what the venue's answer said was matched, until its trades are here.
 
     `missed`: the venue said, after its outcome became unknown, that it does not know it; `resends` is how often the
-    same bytes may still be sent in that case, none once the process that signed them is gone.
+    same bytes may still be sent in that case, none once the process that signed them is gone; `resent_at` is when they
+    last were.
     """
 
     id: OrderId
@@ -161,6 +164,12 @@ class Order(Struct, frozen=True, gc=False, kw_only=True):
     asked_at: Instant | None = None
     missed: bool = False
     resends: int = 0
+    resent_at: Instant | None = None
+
+    @property
+    def sent_at(self) -> Instant:
+        """When its bytes last left: a copy of them may arrive for some time after that."""
+        return self.decided_at if self.resent_at is None else self.resent_at
 
     @property
     def matched(self) -> Shares:

@@ -55,28 +55,34 @@ _OutcomeSide: TypeAlias = tuple[Outcome, Side]
 _Key = TypeVar("_Key", Slot, OrderId)
 
 
-def plan(
+def plan(  # noqa: PLR0913 - what is wanted, what is there, and what rests
     entries: Iterable[Approved],
     exits: Iterable[ExitOrder],
     live: Iterable[Order],
     suspended: Mapping[Slot, Suspension],
     at: Instant,
     uncancelled: Mapping[OrderId, Suspension] = MappingProxyType({}),
+    *,
+    entries_wait: bool = False,
 ) -> Plan:
     """The commands that turn `live` into what is wanted, and the time at which to look again.
 
-    `uncancelled` are orders whose cancel failed, and until when it is not tried again.
+    `uncancelled` are orders whose cancel failed, and until when it is not tried again. While `entries_wait` those that
+    rest stay, and none leaves.
     """
     wanted: dict[Slot, tuple[OrderTerms, Tolerance]] = {}
     for entry in entries:
         wanted[slot_of(entry.terms)] = (entry.terms, entry.tolerance)
+    kept = set(wanted) if entries_wait else set()
     for exit_order in exits:
         wanted[slot_of(exit_order.terms)] = (exit_order.terms, EXIT_TOLERANCE)
+        if exit_order.kept:
+            kept.add(slot_of(exit_order.terms))
     live = tuple(live)
     unwanted = {order.id for order in live if _is_unwanted(order, wanted)}
     unwanted |= {order.id for order in live if _is_lost(order, wanted) and _asked_long_ago(order, at)}
     cancel = tuple(order.id for order in live if order.id in unwanted and not _rests(order.id, uncancelled, at))
-    resend = tuple(order.id for order in live if _is_to_resend(order, wanted))
+    resend = tuple(order.id for order in live if _is_to_resend(order, wanted) and slot_of(order.terms) not in kept)
     asks = (order for order in live if _in_doubt(order) and _asked_long_ago(order, at))
     query = tuple(order.id for order in asks if order.id not in resend)
     closed = {_outcome_side(order) for order in live if order.id in unwanted or _blocks(order, wanted)}
@@ -84,7 +90,7 @@ def plan(
     place = tuple(
         terms
         for slot, (terms, _) in wanted.items()
-        if slot not in taken and (slot.outcome, slot.side) not in closed and not _rests(slot, suspended, at)
+        if slot not in taken | kept and (slot.outcome, slot.side) not in closed and not _rests(slot, suspended, at)
     )
     looks = [suspended[slot].until for slot in wanted if _rests(slot, suspended, at)]
     looks += [uncancelled[order].until for order in unwanted if _rests(order, uncancelled, at)]
@@ -122,7 +128,10 @@ def _serves(order: Order, wanted: Mapping[Slot, tuple[OrderTerms, Tolerance]]) -
 def _is_to_resend(order: Order, wanted: Mapping[Slot, tuple[OrderTerms, Tolerance]]) -> bool:
     """The venue does not know it, and it is wanted as it is. A copy that arrives late is refused as a duplicate."""
     lost = order.state is OrderState.UNKNOWN and order.missed and order.resends > 0
-    return lost and _serves(order, wanted)
+    if not lost or not _serves(order, wanted):
+        return False
+    terms, _ = wanted[slot_of(order.terms)]
+    return order.terms.post_only or not terms.post_only
 
 
 def _is_lost(order: Order, wanted: Mapping[Slot, tuple[OrderTerms, Tolerance]]) -> bool:

@@ -25,8 +25,13 @@ class Referee(Struct, frozen=True, gc=False, kw_only=True):
     venue_at: Instant
     agreed: bool
 
+    @property
+    def until(self) -> Instant:
+        """The first moment at which it says nothing any more."""
+        return Instant(self.at + BELIEVED + 1)
+
     def holds(self, at: Instant) -> bool:
-        return self.agreed and at - self.at <= BELIEVED
+        return self.agreed and at < self.until
 
 
 def after_reading(before: Referee | None, read: BookRead, tick: Tick, patience: Nanos) -> Referee | None:

@@ -40,6 +40,20 @@ MODES: Mapping[RefusalReason, Mode] = {
 }
 """The reasons that say nothing about the one order that heard them."""
 
+
+def forbids(mode: Mode, terms: OrderTerms) -> bool:
+    """Whether an order of these terms is one that the venue does not take in this mode."""
+    match mode:
+        case Mode.OPEN:
+            return False
+        case Mode.POST_ONLY:
+            return not terms.post_only
+        case Mode.CLOSED_ONLY:
+            return terms.side is Side.BUY
+        case _:
+            return True
+
+
 _SELLS = {Mode.OPEN: Sells.ANY, Mode.CLOSED_ONLY: Sells.ANY, Mode.POST_ONLY: Sells.RESTING}
 
 
@@ -50,6 +64,7 @@ class Standing:
         self._max_offset = max_clock_offset
         self._mode = Mode.OPEN
         self._until = Instant(0)
+        self._learned_at = Instant(0)
         self._attempts = 0
         self._ahead = Nanos(0)
         self._blocked: str | None = None
@@ -89,17 +104,17 @@ class Standing:
         before = self._mode
         self._attempts = self._attempts + 1 if mode is before else 1
         pause = retry_after or RETRY_WAITS[min(self._attempts, len(RETRY_WAITS)) - 1]
-        self._mode, self._until = mode, Instant(at + pause)
-        return [] if mode is before else [VenueModeChanged(before=before, after=mode, until=self._until)]
-
-    def accepted(self, terms: OrderTerms, at: Instant) -> list[AnyNote]:
-        """An order was taken: a mode that forbids it is over."""
-        if self._mode is Mode.OPEN:
+        until = Instant(at + pause)
+        self._mode, self._learned_at = mode, at
+        if mode is before:
+            self._until = max(self._until, until)
             return []
-        allowed = (self._mode is Mode.POST_ONLY and terms.post_only) or (
-            self._mode is Mode.CLOSED_ONLY and terms.side is Side.SELL
-        )
-        if allowed:
+        self._until = until
+        return [VenueModeChanged(before=before, after=mode, until=until)]
+
+    def accepted(self, terms: OrderTerms, sent_at: Instant) -> list[AnyNote]:
+        """An order was taken: a mode that forbids it is over, unless the order was on its way before we learned it."""
+        if not forbids(self._mode, terms) or sent_at <= self._learned_at:
             return []
         before, self._mode, self._until, self._attempts = self._mode, Mode.OPEN, Instant(0), 0
         return [VenueModeChanged(before=before, after=Mode.OPEN)]

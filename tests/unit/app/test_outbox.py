@@ -21,6 +21,8 @@ OTHERS: list[cm.AnyCommand] = [
     cm.Follow(market=MarketId("0x1")),
     cm.Unfollow(market=MarketId("0x1")),
     cm.LoadHistory(market=MarketId("0x1")),
+    cm.CancelMarket(market=MarketId("0x1")),
+    cm.ReadBook(market=MarketId("0x1")),
 ]
 
 
@@ -93,6 +95,26 @@ def test_what_could_not_be_recorded_keeps_orders_back_and_lets_everything_else_g
     (told,) = way.told()
     assert isinstance(told, OrderNotSent)
     assert (told.order, told.why) == (1, "disk full")
+
+
+def test_notifications_are_not_dropped_before_what_they_led_to_is_kept() -> None:
+    drop = Ready(command=cm.DropNotifications(ids=("n1",)))
+    way = Way()
+    way.outbox.hold_back([drop], "disk full")
+    assert way.wire.sent == [], "dropped now, they would never come again"
+    way.outbox.send([drop])
+    assert way.wire.sent == [drop]
+
+
+def test_an_order_to_be_sent_again_goes_while_orders_go_and_stays_in_doubt_when_they_are_kept_back() -> None:
+    again = Ready(command=cm.ResendOrder(order=OrderId(1)))
+    way = Way()
+    way.outbox.send([again])
+    assert way.wire.sent == [again]
+    way.outbox.stop("disk full")
+    way.outbox.send([again])
+    assert way.wire.sent == [again]
+    assert way.told() == []
 
 
 def test_an_order_neither_signed_nor_recorded_is_told_once() -> None:

@@ -177,7 +177,7 @@ def test_a_target_cancelled_with_a_part_sold_is_placed_anew_for_what_is_left() -
     bench.cancelled(71, 2, matched="3", reason=ev.CancelReason.BY_VENUE)
     assert bench.pass_to(73) == [(72, "place o3 target SELL UP 7 @ 0.99 GTC")], "three are sold, their trade is late"
     bench.accepted(73, 3)
-    assert bench.fill(74.5, 2, "0.99", "3", trade="t2") == []
+    assert bench.fill(74, 2, "0.99", "3", trade="t2") == ["read book"], "the book of the new grid is not here yet"
     assert bench.told(nt.FillBooked)[-1].late
 
 
@@ -265,3 +265,15 @@ def test_a_trade_that_comes_back_with_other_numbers_halts_the_market() -> None:
     assert bench.state(2) == "WORKING", "exits go on"
     bench.fill(71, 1, "0.54", "9", CONFIRMED)
     assert len(bench.told(nt.MarketHalted)) == 1
+
+
+def test_a_reading_that_does_not_show_the_shares_yet_leaves_them_unsold_and_is_asked_for_again() -> None:
+    bench = Bench(with_exits(AT_ONCE))
+    bench.start(0)
+    bench.book(60)
+    assert bench.fill(60, 1, "0.54", "10", MINED, shown=False) == ["read account"]
+    assert bench.hear(60.2, ev.SnapshotTaken, cash=bench.known.cash, settled=(), live=()) == []
+    again = bench.pass_to(70)
+    assert again, "asked again"
+    assert {said for _, said in again} == {"read account"}
+    assert bench.shown(70) == ["place o2 target SELL UP 10 @ 0.99 GTC"]

@@ -176,3 +176,26 @@ def test_a_limit_below_the_grid_is_not_raised_to_it() -> None:
     assert (denied.limit, denied.value, denied.allowed) == ("limit price", "0.005", "at least 0.01")
     bench.hear(61, ev.TickSizeChanged, market=WINDOW.id, tick=Tick(price("0.001")))
     assert bench.book(62) == ["place o1 entry BUY UP 1080 @ 0.005 GTC post-only"]
+
+
+@pytest.mark.parametrize(
+    ("at", "good_for", "ends"), [(60, 240, 300), (60.000000001, 240, 301), (60.999, 240, 301), (60, 240.5, 301)]
+)
+def test_a_wish_for_a_while_ends_at_a_whole_second_and_never_too_soon(at: float, good_for: float, ends: float) -> None:
+    asked = wish("0.50", time_in_force=TimeInForce.GTD, good_for=seconds(good_for))
+    bench = Bench(Wanting(wishes=(asked,)))
+    bench.start(0)
+    bench.hear(59, ev.TradingStateSet, state=TradingState.PAUSED, who="test", why="look only")
+    bench.book(59)
+    view = bench.desk.view(moment(at), bench.known.surroundings(WINDOW, usd(100)))
+    plan = wanted_entries(bench.desk, view, bench.known.account, TradingState.ARMED, RULES, halted=None)
+    (approved,) = plan.approved
+    assert (approved.terms.expires_at, approved.terms.time_in_force) == (moment(ends), TimeInForce.GTD)
+
+
+def test_a_wish_without_an_end_has_none() -> None:
+    bench = Bench(Wanting(wishes=(REST,)))
+    bench.start(0)
+    bench.book(60)
+    (placed,) = bench.desk.live
+    assert placed.terms.expires_at is None

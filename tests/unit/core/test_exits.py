@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from polystra.core.exits import NOTHING_HELD, ExitPlan, losing, stop_level, wanted_exits
+from polystra.core.exits import NOTHING_HELD, ExitPlan, Sells, losing, stop_level, wanted_exits
 from polystra.core.markets import PriceSource
 from polystra.core.orders import Order, OrderState
 from polystra.core.positions import FLAT, Holding, MarketPosition
+from polystra.core.referee import Referee
 from polystra.core.strategy import ExitPolicy, StopPolicy
-from polystra.core.terms import Outcome, Purpose
+from polystra.core.terms import Outcome, Purpose, TimeInForce
 from polystra.core.units import MICRO, Nanos, Tick, Usd, price, seconds, shares
 from polystra.core.view import NEVER, MarketView, Reference
 from tests.core_cases import asks, moment
-from tests.unit.core.samples import WINDOW, order, selling, view
+from tests.unit.core.samples import WINDOW, fill, order, selling, view
 
 UP, DOWN = Outcome.UP, Outcome.DOWN
 STOP = StopPolicy(price=price("0.30"), distance=price("0.10"), min_age=Nanos(0))
@@ -280,3 +281,108 @@ def test_a_holding_that_never_opened_is_never_old_enough() -> None:
     assert (
         wanted(of, ExitPolicy(target=price("0.99"), min_age=seconds(1), stop=replace(STOP, min_age=seconds(1)))) == []
     )
+
+
+# --- a venue that does not take every sell -----------------------------------------------------------------------
+
+
+BOTH = ExitPolicy(target=price("0.99"), stop=STOP)
+TARGET = order(selling("0.99", "10"))
+
+
+def allowed(of: MarketView, sells: Sells, *orders: Order, policy: ExitPolicy = BOTH) -> tuple[list[str], list[str]]:
+    """What is wanted, and why what is not covered."""
+    plan = wanted_exits(of, policy, orders, sells)
+    return [asks(one.terms) for one in plan.orders], [why for _, _, why in plan.uncovered]
+
+
+def test_where_only_resting_orders_are_taken_the_target_is_post_only() -> None:
+    assert allowed(seen(up=held()), Sells.RESTING) == (["target SELL UP 10 @ 0.99 GTC post-only"], [])
+
+
+def test_where_only_resting_orders_are_taken_a_stop_waits_and_the_target_rests() -> None:
+    of = seen("0.20", "0.22", held())
+    waits = "stop waits: the venue takes resting orders alone"
+    assert allowed(of, Sells.RESTING) == (["target SELL UP 10 @ 0.99 GTC post-only"], [waits])
+    assert allowed(of, Sells.ANY) == (["stop SELL UP 10 @ 0.15 FAK"], [])
+    assert wanted_exits(of, BOTH, (), Sells.RESTING).stops == (), "it is not said to be triggered"
+
+
+def test_where_nothing_is_taken_what_rests_stays_whatever_the_policy_says() -> None:
+    of = seen("0.20", "0.22", held())
+    for policy in (BOTH, ExitPolicy(), ExitPolicy(target=price("0.80"), hold_last=seconds(900))):
+        plan = wanted_exits(of, policy, (TARGET,), Sells.NONE)
+        assert [(asks(one.terms), one.kept) for one in plan.orders] == [("target SELL UP 10 @ 0.99 GTC", True)]
+        assert (plan.uncovered, plan.stops) == ((), ())
+
+
+def test_where_nothing_is_taken_what_was_filled_in_part_stays_for_the_rest_of_it() -> None:
+    part = replace(TARGET, fills=(fill("0.99", "4"),))
+    assert allowed(seen(up=held("6")), Sells.NONE, part) == (["target SELL UP 6 @ 0.99 GTC"], [])
+
+
+@pytest.mark.parametrize(
+    "useless",
+    [
+        (),
+        (replace(TARGET, state=OrderState.CANCELLED),),
+        (order(selling("0.99", "10", outcome=DOWN)),),
+        (order(selling("0.99", "10.01")),),
+    ],
+    ids=["none", "ended", "of the other outcome", "more than is there"],
+)
+def test_where_nothing_is_taken_what_nothing_covers_is_said(useless: tuple[Order, ...]) -> None:
+    assert allowed(seen(up=held()), Sells.NONE, *useless) == ([], ["the venue takes no orders"])
+
+
+def test_where_everything_is_taken_nothing_is_merely_kept() -> None:
+    assert not wanted_exits(seen(up=held()), BOTH, (TARGET,)).orders[0].kept
+
+
+# --- a book that nobody can trust --------------------------------------------------------------------------------
+
+
+def judge(bid: str, ask: str, at: float = 60) -> Referee:
+    return Referee(bid=price(bid), ask=price(ask), at=moment(at), venue_at=moment(at), agreed=True)
+
+
+def test_a_stop_may_go_by_the_referee() -> None:
+    of = seen("0.52", "0.54", held(), trouble="stream lost", referee=judge("0.20", "0.22"))
+    plan = wanted_exits(of, BOTH)
+    assert [asks(one.terms) for one in plan.orders] == ["stop SELL UP 10 @ 0.15 FAK"]
+    assert plan.stops == ((UP, price("0.20"), price("0.30")),)
+    assert plan.blind, "the stream still cannot say"
+
+
+def test_a_referee_above_the_level_leaves_the_target_and_is_heard_again() -> None:
+    of = seen("0.20", "0.22", held(), trouble="stream lost", referee=judge("0.52", "0.54", at=58.5))
+    plan = wanted_exits(of, BOTH)
+    assert [asks(one.terms) for one in plan.orders] == ["target SELL UP 10 @ 0.99 GTC"]
+    assert plan.wait.until == moment(61)
+
+
+def test_a_stop_looks_again_when_the_referees_word_is_too_old() -> None:
+    of = seen("0.20", "0.22", held(), trouble="stream lost", referee=judge("0.20", "0.22", at=57.5))
+    assert wanted_exits(of, BOTH).wait.until == moment(60.5) + 1
+
+
+def test_a_stop_without_bids_is_said_and_looked_at_again() -> None:
+    plan = wanted_exits(seen("0", "0.02", held()), ExitPolicy(stop=STOP))
+    assert [why for _, _, why in plan.uncovered] == ["no stop: nobody bids", "held to settlement"]
+    assert plan.wait.until == moment(61)
+
+
+@pytest.mark.parametrize(("at", "blind"), [(60, True), (900, True), (900.001, False)])
+def test_what_is_held_on_an_untrusted_book_is_blind_until_the_window_ends(at: float, blind: bool) -> None:
+    assert wanted_exits(seen(up=held(), trouble="crossed", at=moment(at)), BOTH).blind is blind
+    assert not wanted_exits(seen(up=held(), at=moment(at)), BOTH).blind
+
+
+@pytest.mark.parametrize(("at", "sells"), [(900, True), (900.001, False)])
+def test_after_the_windows_end_no_stop_holds(at: float, sells: bool) -> None:
+    assert bool(wanted(seen("0.20", "0.22", held(), at=moment(at)), ExitPolicy(stop=STOP))) is sells
+
+
+def test_a_stop_may_be_all_or_nothing() -> None:
+    policy = ExitPolicy(stop=replace(STOP, time_in_force=TimeInForce.FOK))
+    assert wanted(seen("0.20", "0.22", held()), policy) == ["stop SELL UP 10 @ 0.15 FOK"]

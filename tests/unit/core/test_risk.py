@@ -155,6 +155,17 @@ def test_each_limit_of_money_alone_says_no_by_a_millionth(limit: str) -> None:
         assert verdict == "approved" if passes else verdict.startswith(f"{limit}: ")
 
 
+def test_what_the_exchanges_contract_may_take_is_a_limit_too() -> None:
+    """Cash that was never approved to it cannot be spent; reservations of other orders are counted."""
+    allowed = replace(RICH, reserved=usd(3), allowance=Usd(COST + usd(3)))
+    assert judged(account=allowed) == "approved"
+    verdict = judged(account=replace(allowed, allowance=Usd(COST + usd(3) - 1)))
+    assert verdict.startswith("allowance: ")
+    assert verdict.endswith("approve the exchange's contract with this wallet")
+    assert judged(account=replace(RICH, allowance=Usd(0))).startswith("allowance: 0, ")
+    assert judged(account=replace(RICH, allowance=None)) == "approved", "nobody says"
+
+
 def test_depth_cash_orders_must_be_on_offer() -> None:
     assert judged(offered=shares(10)) == "approved"
     assert judged(offered=shares("9.99")) == "depth: 9.99, at least 10"
