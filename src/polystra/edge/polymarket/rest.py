@@ -15,8 +15,9 @@ import aiohttp
 from msgspec import Struct
 from yarl import URL
 
-CONNECTIONS = 16
-"""More than the trader has requests under way, so that none waits for another's answer."""
+CONNECTIONS = 128
+"""More than the trader has requests under way, so that none waits for another's answer: a reading of the account asks
+for every token of every market that is followed, all at one moment."""
 
 WARM = 4
 """Connections that are opened before they are needed."""
