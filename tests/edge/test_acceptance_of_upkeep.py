@@ -6,6 +6,7 @@ The trader is whole, the exchange is behind its own HTTP and WebSockets, and wha
 from fractions import Fraction
 
 import pytest
+from msgspec.structs import replace
 
 from polystra.app.connection import Habits, Place
 from polystra.app.throwaway import throwaway_wallet
@@ -16,7 +17,7 @@ from polystra.core.engine import Step
 from polystra.core.events import AnyEvent
 from polystra.core.ids import OrderId, VenueOrderId
 from polystra.core.notices import NoticeKind
-from polystra.core.strategy import ExitPolicy, StopPolicy
+from polystra.core.strategy import ExitPolicy, StopPolicy, Tolerance
 from polystra.core.terms import Liquidity, Outcome, Purpose, Side
 from polystra.core.units import MICRO, Instant, price, seconds, shares
 from polystra.edge.polymarket.client import VenueAddresses, open_client
@@ -68,8 +69,11 @@ def test_a_notice_that_is_told_twice_counts_once(exchange_truth: WireStage) -> N
         deaf(floor)
         floor.fail(Fault.ERROR_BEFORE, DROP, times=2)
 
-    run = by_notices_alone(exchange_truth).play_on_wire([PARTLY], scripted({20.0: RESTS}), before=before)
+    stays = replace(RESTS, tolerance=Tolerance(shares=shares("1000")))
+    strategy = scripted({20.0: stays, 30.0: stays})
+    run = by_notices_alone(exchange_truth).play_on_wire([PARTLY], strategy, before=before)
     assert run.floor.hits(Fault.ERROR_BEFORE) == 2
+    assert len(run.taken()) == 1
     fills = [
         (notice, event.at) for event, _ in read(run) for notice in event.notices if notice.kind is NoticeKind.FILLED
     ]
