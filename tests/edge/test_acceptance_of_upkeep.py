@@ -19,7 +19,7 @@ from polystra.core.ids import OrderId, VenueOrderId
 from polystra.core.notices import NoticeKind
 from polystra.core.strategy import ExitPolicy, StopPolicy, Tolerance
 from polystra.core.terms import Liquidity, Outcome, Purpose, Side
-from polystra.core.units import MICRO, Instant, price, seconds, shares
+from polystra.core.units import MICRO, Instant, Nanos, price, seconds, shares
 from polystra.edge.polymarket.client import VenueAddresses, open_client
 from polystra.edge.polymarket.wire import Fill
 from polystra.exchange.faults import Fault, Switch
@@ -152,8 +152,9 @@ def test_a_holding_without_any_price_is_said_to_be_unpriced_and_no_old_price_sto
     """The last price is below the stop when stream and book fall silent; the stop may hold from second 70 on."""
 
     def before(floor: Floor) -> None:
-        floor.faults.switch_on(Switch(fault=Fault.STREAM_FROZEN, where="market", times=None, skip=55))
-        floor.faults.switch_on(Switch(fault=Fault.ERROR_BEFORE, where="GET /book", times=None))
+        silent = Switch(fault=Fault.STREAM_FROZEN, where="market", times=None)
+        floor.standing.venue.later(Nanos(after(55) - floor.now), lambda: floor.faults.switch_on(silent))
+        floor.fail(Fault.ERROR_BEFORE, "GET /book", times=None)
 
     def meddle(floor: Floor, event: AnyEvent, step: Step) -> None:
         if event.at >= after(150):
