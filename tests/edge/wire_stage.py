@@ -5,14 +5,14 @@ Both live on one event loop, so that a test can look at the exchange and turn fa
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from polystra.app.connection import Place, connected
+from polystra.app.connection import BY_DEFAULT, Habits, Place, connected
 from polystra.app.exchange_accounts import OWN
 from polystra.app.exchange_clock import TimeMode
 from polystra.app.session import EXCHANGE_LOG, Trader
@@ -77,6 +77,17 @@ class Watched:
         self._floor.standing.playback.step()
 
 
+Afterwards = Callable[[Place], Awaitable[None]]
+
+
+class Killed(Exception):
+    """The trading process is gone."""
+
+
+async def nothing(place: Place) -> None:
+    """Nobody asks."""
+
+
 class WireOutcomes(Outcomes):
     """The same judgement, of the exchange behind the wire."""
 
@@ -91,7 +102,9 @@ class WireOutcomes(Outcomes):
 
 
 class WireStage(Stage):
-    """Plays recordings against a trader over the wire."""
+    """Plays recordings against a trader over the wire, who does by the clock what `habits` says."""
+
+    habits: Habits = BY_DEFAULT
 
     def play_on_wire(
         self,
@@ -101,9 +114,12 @@ class WireStage(Stage):
         before: Look = lambda floor: None,
         meddle: Meddle = lambda floor, event, step: None,
         look: Look = lambda floor: None,
+        lives: int = 1,
+        afterwards: Afterwards = nothing,
     ) -> WireOutcomes:
-        """One life. `before` is called when nothing has happened yet, `meddle` after every step of the engine that
-        changed something, `look` before every recorded row."""
+        """`before` is called when nothing has happened yet, `meddle` after every step of the engine that changed
+        something, `look` before every recorded row. When `meddle` raises `Killed` the next life begins. At `afterwards`
+        the exchange is still there, and the trader is not."""
         standing = stand(
             Blueprint(
                 settings=self.settings,
@@ -127,19 +143,20 @@ class WireStage(Stage):
 
         with ExitStack() as stack:
             stack.callback(standing.log.close)
-            trader = stack.enter_context(Trader(self.folder, self.settings, seed=1, strategy=strategy))
-            asyncio.run(_trade(floor, trader, files, tell, Watched(floor, look)))
+
+            async def trade(place: Place) -> None:
+                for _ in range(lives):
+                    async with connected(place, throwaway_wallet(1), seed=1, habits=self.habits) as far:
+                        with Trader(self.folder, self.settings, seed=1, strategy=strategy) as trader, suppress(Killed):
+                            await trader.trade(far, {file.market.series for file in files}, tell)
+                await afterwards(place)
+
+            asyncio.run(_serve(floor, trade, Watched(floor, look)))
         standing.end()
         return WireOutcomes(floor, self.folder, steps)
 
 
-async def _trade(
-    floor: Floor,
-    trader: Trader,
-    files: Sequence[TapeFile],
-    tell: Callable[[AnyEvent, Step], None],
-    world: Watched,
-) -> None:
+async def _serve(floor: Floor, trade: Callable[[Place], Awaitable[None]], world: Watched) -> None:
     venue, clock, rules = floor.standing.venue, floor.standing.clock, floor.standing.rules
     assert isinstance(clock, SteppedClock)
     latency = Latency(rules.delays, rules.seed)
@@ -154,8 +171,7 @@ async def _trade(
             control=urls.control,
             mode=TimeMode.LOCK_STEP,
         )
-        async with connected(place, throwaway_wallet(1), seed=1) as far:
-            await trader.trade(far, {file.market.series for file in files}, tell)
+        await trade(place)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from polystra.core import events as ev
 from polystra.core.ids import MarketId, OrderId, VenueOrderId
 from polystra.core.units import Instant
 from polystra.edge.polymarket.answer_wire import Cancels
+from polystra.edge.polymarket.outcomes import Accepted, PlacementOutcome
 from polystra.edge.polymarket.private_rest import ReadingFailed
 from polystra.edge.polymarket.venue import NoSuchOrder, Venue
 from polystra.edge.ready import Ready
@@ -24,7 +25,8 @@ _NOW = Instant(0)
 
 
 class WireOrders:
-    """One trader's orders. Mutable: it keeps the bytes of each order of this life, in case they must leave again."""
+    """One trader's orders. Mutable: it keeps the bytes of an order that would rest until the venue has it, in case they
+    must leave again."""
 
     def __init__(self, venue: Venue, *, names: OrderNames, put: Callable[[ev.AnyEvent], None], spawn: Spawn) -> None:
         self._venue = venue
@@ -36,7 +38,9 @@ class WireOrders:
     def place(self, orders: Sequence[Ready]) -> None:
         """What one step decided leaves at one moment: one order alone, or several as a batch."""
         for ready in orders:
-            self._sent[_placement(ready).order] = ready
+            command = _placement(ready)
+            if not command.terms.time_in_force.immediate:
+                self._sent[command.order] = ready
         if len(orders) == 1:
             self._spawn(self._place(orders[0]))
         elif orders:
@@ -66,15 +70,18 @@ class WireOrders:
         return f"{len(answer.kept)} orders were not cancelled" if answer.kept else None
 
     async def _place(self, ready: Ready) -> None:
-        command = _placement(ready)
-        outcome = await self._venue.place(_name(ready), ready.body)
-        self._put(placement_event(command.order, command.terms, outcome))
+        self._tell(ready, await self._venue.place(_name(ready), ready.body))
 
     async def _place_batch(self, orders: Sequence[Ready]) -> None:
         outcomes = await self._venue.place_batch([(_name(ready), ready.body) for ready in orders])
         for ready, outcome in zip(orders, outcomes, strict=True):
-            command = _placement(ready)
-            self._put(placement_event(command.order, command.terms, outcome))
+            self._tell(ready, outcome)
+
+    def _tell(self, ready: Ready, outcome: PlacementOutcome) -> None:
+        command = _placement(ready)
+        if isinstance(outcome, Accepted):
+            self._sent.pop(command.order, None)
+        self._put(placement_event(command.order, command.terms, outcome))
 
     async def _cancel(self, orders: Sequence[OrderId]) -> None:
         named = {theirs: order for order in orders if (theirs := self._names.theirs(order)) is not None}

@@ -46,6 +46,12 @@ class Upkeep(Struct, frozen=True, kw_only=True):
     notifications_every: Nanos | None
     venue_time: VenueTime | None
 
+    def tell_clock(self, inbox: Inbox) -> None:
+        """How far our clock is off, as it was measured last: before trading begins, so that nothing is opened by a
+        clock that is wrong."""
+        if self.venue_time is not None:
+            inbox.put(ev.ClockCompared(at=_NOW, ahead=Nanos(-self.venue_time.offset.least)))
+
     async def first_beat(self) -> HeartbeatId:
         """Before the first order, so that none is ever without it."""
         return await self._beat(HeartbeatId("")) if self.heartbeat else HeartbeatId("")
@@ -93,7 +99,7 @@ class Upkeep(Struct, frozen=True, kw_only=True):
             found = await clock_offset(self.rest, self.clob, time=time.own)
             if not isinstance(found, ReadingFailed):
                 time.offset = narrowed(time.offset, found)
-                inbox.put(ev.ClockCompared(at=_NOW, ahead=Nanos(-time.offset.least)))
+                self.tell_clock(inbox)
             await self.clock.until(_next(self.clock.now(), COMPARE_EVERY))
 
     async def _look_around(self, inbox: Inbox) -> None:

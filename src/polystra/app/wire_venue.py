@@ -199,6 +199,7 @@ class WireVenue:
         while not read:
             await self.clock.until(Instant(self.clock.now() + RETRY))
             read = await self._read(None)
+        upkeep.tell_clock(self._inbox)
         self._inbox.put(ev.Started(at=Instant(0)))
         for task in upkeep.tasks(self._inbox, self._names, heart):
             self._spawn(task)

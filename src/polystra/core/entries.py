@@ -26,6 +26,7 @@ class EntryPlan(Struct, frozen=True, gc=False, kw_only=True):
 NO_ENTRIES = EntryPlan()
 
 SECOND = 1_000_000_000
+KEPT_WITHIN = 4
 
 
 def wanted_entries(
@@ -47,7 +48,7 @@ def wanted_entries(
         stake = stake_for(rules.stakes, wish.conviction, others.free)
         terms = _terms_of(desk, wish, price, offered, stake, view.at)
         verdict = review(
-            wish,
+            _steady(wish, terms),
             terms,
             rules.limits,
             Situation(
@@ -101,6 +102,16 @@ def _terms_of(desk: Desk, wish: Wish, price: Price, offered: Shares, stake: Usd,
         post_only=not kind.immediate,
         expires_at=_end_of(wish, at),
     )
+
+
+def _steady(wish: Wish, terms: OrderTerms) -> Wish:
+    """A resting entry keeps its size while that is within a quarter of what it would be now. The stake is a part of the
+    free cash, which every other order changes: orders that followed it would cancel and replace one another for ever.
+    """
+    if terms.time_in_force.immediate:
+        return wish
+    room = max(wish.tolerance.shares, Shares(terms.shares // KEPT_WITHIN))
+    return replace(wish, tolerance=replace(wish.tolerance, shares=room))
 
 
 def _end_of(wish: Wish, at: Instant) -> Instant | None:

@@ -203,6 +203,7 @@ class Knowledge(Known):
                 self.stir(finding.market, forced=True)
 
     def _snapshot_failed(self, event: ev.SnapshotFailed) -> None:
+        self.readings.try_again(event.at)
         self._blinded(event.why)
 
     def _blinded(self, why: str) -> None:

@@ -14,9 +14,13 @@ from polystra.core.orders import Order
 from polystra.core.positions import MarketPosition
 from polystra.core.reconcile import CashDrift, Finding, ShareDrift, diff
 from polystra.core.units import Instant, Nanos, Usd, seconds
+from polystra.core.view import NEVER
 
 Subject: TypeAlias = tuple[str, str]
 
+
+TRY_AGAIN = seconds(5)
+"""How soon after a failed reading the next one is taken."""
 
 EAGER = seconds(1)
 """How often the account is read while the venue's balance lags behind the chain (`PROTOCOL.md` H 3)."""
@@ -45,6 +49,10 @@ class Readings:
         """The balance shows all that has reached the chain: back to the ordinary period."""
         if self._eager_until:
             self._eager_until, self.next_at = Instant(0), Instant(at + self._every)
+
+    def try_again(self, at: Instant) -> None:
+        """The last one failed: the next one is due soon, whatever the period is."""
+        self.next_at = min(self.next_at or NEVER, Instant(at + TRY_AGAIN))
 
     def failed(self, why: str) -> bool:
         """Nothing is known any more; true when that, or why, is new."""

@@ -1,8 +1,9 @@
 """Says what the venue lets us do at present: its mode, the rule our account is under, and whether our clocks agree.
 
-A mode is learned from the words of a refusal. It holds for as long as the venue says, else for 1, 2, 4 ... 32 seconds,
-and then the next order that is wanted finds out. While one holds no entry is placed and cancels go on; what rests
-stays as long as it is wanted, since it could not be placed again. From where trading is blocked nothing is ever placed.
+A mode is learned from the words of a refusal. It holds for as long as the venue says, else for 1, 2, 4, then 8 seconds
+each time, a rule of the account for a minute; then the next order that is wanted finds out. While one holds no entry is
+placed and cancels go on; what rests stays as long as it is wanted, since it could not be placed again. From where
+trading is blocked nothing is ever placed.
 """
 
 from collections.abc import Mapping
@@ -12,9 +13,8 @@ from polystra.core.errors import ContradictoryFacts
 from polystra.core.events import ClockCompared, GeoblockRead, RefusalReason
 from polystra.core.exits import Sells
 from polystra.core.notes import AnyNote, ClockDrifted, VenueModeChanged
-from polystra.core.planner import RETRY_WAITS
 from polystra.core.terms import OrderTerms, Side
-from polystra.core.units import Instant, Nanos
+from polystra.core.units import Instant, Nanos, seconds
 from polystra.core.view import NEVER
 
 
@@ -55,6 +55,17 @@ def forbids(mode: Mode, terms: OrderTerms) -> bool:
 
 
 _SELLS = {Mode.OPEN: Sells.ANY, Mode.CLOSED_ONLY: Sells.ANY, Mode.POST_ONLY: Sells.RESTING}
+
+
+MODE_WAITS = (seconds(1), seconds(2), seconds(4), seconds(8))
+RULE_WAIT = seconds(60)
+"""Of a rule that our account is under: it does not end by itself."""
+
+
+def _own_wait(mode: Mode, attempts: int) -> Nanos:
+    if mode in (Mode.CLOSED_ONLY, Mode.BANNED):
+        return RULE_WAIT
+    return MODE_WAITS[min(attempts, len(MODE_WAITS)) - 1]
 
 
 class Standing:
@@ -103,7 +114,7 @@ class Standing:
             raise ContradictoryFacts(f"refused for {reason}, which is no mode of the venue")
         before = self._mode
         self._attempts = self._attempts + 1 if mode is before else 1
-        pause = retry_after or RETRY_WAITS[min(self._attempts, len(RETRY_WAITS)) - 1]
+        pause = retry_after or _own_wait(mode, self._attempts)
         until = Instant(at + pause)
         self._mode, self._learned_at = mode, at
         if mode is before:

@@ -259,6 +259,8 @@ def test_a_failed_reading_blocks_entries_until_one_succeeds_and_exits_go_on(how:
             bench.hear(at, ev.SnapshotFailed, why="timeout")
         else:
             bench.hear(at, ev.StreamLost, stream=ev.Stream.USER)
+    if how == "reading":
+        assert bench.pass_to(59)[0] == (15, "read account"), "soon after it failed"
     assert bench.book(60) == []
     assert bench.told(nt.EntryDenied)[-1].value.startswith("reading the venue failed: ")
     assert len(bench.told(nt.ReadingFailed)) == 1, "said once per cause"

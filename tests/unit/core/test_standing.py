@@ -10,8 +10,7 @@ from polystra.core.errors import ContradictoryFacts
 from polystra.core.events import ClockCompared, GeoblockRead, RefusalReason
 from polystra.core.exits import Sells
 from polystra.core.notes import ClockDrifted, VenueModeChanged
-from polystra.core.planner import RETRY_WAITS
-from polystra.core.standing import MODES, Mode, Standing, forbids
+from polystra.core.standing import MODE_WAITS, MODES, Mode, Standing, forbids
 from polystra.core.units import Instant, Nanos, seconds
 from polystra.core.view import NEVER
 from tests.core_cases import moment
@@ -60,14 +59,15 @@ def test_an_open_venue_forbids_nothing() -> None:
         (RefusalReason.BANNED, Sells.NONE),
     ],
 )
-def test_each_mode_stops_entries_and_lets_some_sells_be_for_a_second(reason: RefusalReason, sells: Sells) -> None:
+def test_each_mode_stops_entries_and_lets_some_sells_be_for_a_while(reason: RefusalReason, sells: Sells) -> None:
     stood = told(reason)
+    over = moment(120) if reason in (CLOSED_ONLY, RefusalReason.BANNED) else moment(61)
     assert (stood.mode(moment(60)), stood.takes_entries(moment(60))) == (MODES[reason], False)
     assert stood.sells(moment(60)) is sells
-    assert stood.next_at(moment(60)) == moment(61)
-    assert stood.mode(Instant(moment(61) - 1)) is MODES[reason]
-    assert (stood.mode(moment(61)), stood.next_at(moment(61))) == (Mode.OPEN, NEVER), "then the next order finds out"
-    assert (stood.takes_entries(moment(61)), stood.sells(moment(61))) == (True, Sells.ANY)
+    assert stood.next_at(moment(60)) == over
+    assert stood.mode(Instant(over - 1)) is MODES[reason]
+    assert (stood.mode(over), stood.next_at(over)) == (Mode.OPEN, NEVER), "then the next order finds out"
+    assert (stood.takes_entries(over), stood.sells(over)) == (True, Sells.ANY)
 
 
 def test_every_reason_of_a_mode_is_tried_above() -> None:
@@ -83,7 +83,7 @@ def test_a_refusal_of_one_order_alone_is_no_mode() -> None:
 
 def test_the_same_mode_again_and_again_holds_for_longer_each_time() -> None:
     stood, at = standing(), moment(60)
-    for wait in (*RETRY_WAITS, RETRY_WAITS[-1]):
+    for wait in (*MODE_WAITS, MODE_WAITS[-1]):
         stood.refused(RefusalReason.RATE_LIMITED, at, None)
         assert stood.next_at(at) == at + wait
         at = stood.next_at(at)
@@ -122,7 +122,7 @@ def test_an_order_that_the_mode_forbids_and_the_venue_took_ends_it(reason: Refus
     assert stood.accepted(BUY, moment(61)) == [VenueModeChanged(before=MODES[reason], after=Mode.OPEN)]
     assert stood.mode(moment(61)) is Mode.OPEN
     stood.refused(reason, moment(70), None)
-    assert stood.next_at(moment(70)) == moment(71), "and its count begins anew"
+    assert stood.next_at(moment(70)) == moment(130 if reason is CLOSED_ONLY else 71), "and its count begins anew"
 
 
 def test_an_order_that_was_on_its_way_before_proves_nothing() -> None:

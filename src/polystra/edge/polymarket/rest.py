@@ -17,8 +17,9 @@ from yarl import URL
 
 from polystra.edge.polymarket.reply_headers import LimitState, limit_of, wait_of
 
-CONNECTIONS = 16
-"""More than the trader has requests under way, so that none waits for another's answer."""
+CONNECTIONS = 128
+"""More than the trader has requests under way, so that none waits for another's answer: a reading of the account asks
+for every token of every market that is followed, all at one moment."""
 
 WARM = 4
 """Connections that are opened before they are needed."""
