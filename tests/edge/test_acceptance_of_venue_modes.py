@@ -112,12 +112,12 @@ def _entries_stopped(run: WireOutcomes) -> None:
         inside = [at for at in tried if after(BEGIN) <= at < after(END)]
         assert len(inside) <= 6
         assert all(later - at >= seconds(1) for at, later in pairwise(inside))
-    assert [note for _, note in noted(run, nt.EntryDenied) if note.value.startswith("the venue is")]
+    assert [note for _, note in noted(run, nt.VenueModeChanged) if note.before == "open"]
 
 
 def _cancel_went_on(run: WireOutcomes, case: Case, live: dict[int, list[tuple[str, bool]]]) -> None:
-    """The bid that rested is taken back when the mode is found out: at once where the venue takes cancels, else when it
-    does again."""
+    """The bid that rests stays for as long as it is wanted, 80 s, and is then taken back: at once where the venue takes
+    cancels, else when it does again."""
     assert ("BUY", True) in live[59]
     assert [at for at in commanded(run, cm.CancelOrder) if after(BEGIN) <= at < after(END)]
     assert (("BUY", True) in live[99]) is not case.cancels
