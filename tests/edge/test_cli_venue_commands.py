@@ -126,6 +126,7 @@ def test_what_rests_and_what_traded_is_told_as_the_exchange_has_it(floor: Floor)
     assert (row["side"], row["price"], row["size"], row["matched"]) == ("BUY", "0.01", "10", "0")
     (trade,) = good(floor.asked("trades", "--json", "--market", SLUG)).json["trades"]
     assert (trade["order"], trade["market"], trade["shares"], trade["role"]) == (traded, SLUG, "12", "taker")
+    until(lambda: bool(good(floor.asked("balance", "--json")).json["shares"]), "the trade reaches the chain")
     purse = good(floor.asked("balance", "--json")).json
     assert [(one["market"], one["outcome"], one["shares"]) for one in purse["shares"]] == [(SLUG, "Up", "12")]
     assert 980 < float(purse["cash_usd"]) < 995

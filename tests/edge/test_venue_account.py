@@ -11,7 +11,16 @@ from polystra.edge.clock import WallClock
 from polystra.edge.polymarket.answer_wire import Cancels, HeartbeatId
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed
 from polystra.edge.polymarket.rest import Answer
-from polystra.edge.polymarket.venue import AccountReading, Balances, Deadlines, Mismatch, NoSuchOrder, OrderFate, Venue
+from polystra.edge.polymarket.venue import (
+    UNLIMITED,
+    AccountReading,
+    Balances,
+    Deadlines,
+    Mismatch,
+    NoSuchOrder,
+    OrderFate,
+    Venue,
+)
 from polystra.edge.polymarket.wire import Fill, OpenOrder
 from polystra.exchange.faults import Fault, Switch
 from tests.edge.exchange_cases import CONDITION, DOWN, NEW_CONDITION, UP, Running, Trader, terms
@@ -275,7 +284,7 @@ def test_a_refresh_makes_the_venue_look_at_cash_and_each_token(running: Running,
     venue = ours.venue(trader, clob=relay.url)
     assert ours.run(venue.refresh_balances([UP, DOWN, UP])) is None
     assert relay.requests == ["GET /balance-allowance/update"] * 3
-    assert ours.run(venue.balances([UP])) == Balances(usd("950"), {UP: shares("50")})
+    assert ours.run(venue.balances([UP])) == Balances(usd("950"), {UP: shares("50")}, UNLIMITED)
 
 
 @pytest.mark.parametrize("body", ["", '""'])

@@ -11,7 +11,7 @@ from polystra.edge.clock import WallClock
 from polystra.edge.polymarket.auth import Credentials
 from polystra.edge.polymarket.keys import SigningKey
 from polystra.edge.polymarket.private_rest import ReadingFailed, api_credentials, server_time
-from polystra.edge.polymarket.venue import Balances
+from polystra.edge.polymarket.venue import UNLIMITED, Balances
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.edge.polymarket.wire import Fill
 from polystra.exchange.faults import Fault, Switch
@@ -197,8 +197,8 @@ def test_balances_are_those_of_the_wallet_that_pays(running: Running, ours: Clie
     running.fund(trader.account)
     running.shares(trader.account, "50")
     held = {UP: shares("50"), DOWN: shares("50"), NEW_UP: shares("0")}
-    assert ours.run(ours.venue(trader).balances(held)) == Balances(usd("950"), held)
-    assert ours.run(ours.venue(trader).balances()) == Balances(usd("950"), {})
+    assert ours.run(ours.venue(trader).balances(held)) == Balances(usd("950"), held, UNLIMITED)
+    assert ours.run(ours.venue(trader).balances()) == Balances(usd("950"), {}, UNLIMITED)
 
 
 def test_one_balance_that_fails_fails_all(trader: Trader, ours: Client) -> None:

@@ -200,7 +200,7 @@ async def _trade(standing: Standing, faults: Faults, trader: Trader, seed: int) 
             control=urls.control,
             mode=TimeMode.LOCK_STEP,
         )
-        async with connected(place, throwaway_wallet(1), seed=seed, habits=Habits(heartbeat=False)) as far:
+        async with connected(place, throwaway_wallet(1), seed=seed, habits=Habits(heartbeat=False, paced=False)) as far:
             stopped = asyncio.Event()
             ending = asyncio.create_task(_end(far.clock, stopped))
             await trader.trade(far, {market.series for market in ALL}, stopped=stopped)

@@ -69,9 +69,11 @@ class Place(Struct, frozen=True, kw_only=True):
 
 class Habits(Struct, frozen=True, kw_only=True):
     """What a client does by the clock: whether its heart beats, how often it reads notifications, and how often it
-    renews its connection to the market stream, which it never does in lock step (None: never)."""
+    renews its connection to the market stream, which it never does in lock step (None: never). `paced` keeps it to
+    what the venue lets a signer send."""
 
     heartbeat: bool = True
+    paced: bool = True
     notifications_every: Nanos | None = None
     renew_every: Nanos | None = None
 
@@ -107,7 +109,8 @@ async def connected(
         dialer: Dialer = SocketDialer() if steps is None else SteppedDialer(SocketDialer(), steps)
         public = PublicReadings(rest, place.clob)
         private = _private(rest, place, wallet, credentials, clock)
-        venue = Venue(private, wallet=wallet, api_key=credentials.api_key, pacing=Pacing(clock))
+        pacing = Pacing(clock) if habits.paced else None
+        venue = Venue(private, wallet=wallet, api_key=credentials.api_key, pacing=pacing)
         feeds = _Feeds(place, dialer, clock, credentials, public)
         far = WireVenue(
             Client(

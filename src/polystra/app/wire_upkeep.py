@@ -50,7 +50,7 @@ class Upkeep(Struct, frozen=True, kw_only=True):
         """How far our clock is off, as it was measured last: before trading begins, so that nothing is opened by a
         clock that is wrong."""
         if self.venue_time is not None:
-            inbox.put(ev.ClockCompared(at=_NOW, ahead=Nanos(-self.venue_time.offset.least)))
+            inbox.put(ev.ClockCompared(at=_NOW, ahead=Nanos(-self.venue_time.offset.proved)))
 
     async def first_beat(self) -> HeartbeatId:
         """Before the first order, so that none is ever without it."""

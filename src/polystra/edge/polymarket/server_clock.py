@@ -32,9 +32,9 @@ class ClockOffset(Struct, frozen=True, gc=False):
         return Nanos(-(-(self.high - self.low) // 2))
 
     @property
-    def least(self) -> int:
-        """The smallest difference that fits all that was measured: none while none is proved."""
-        return min(max(0, self.low), self.high)
+    def proved(self) -> int:
+        """The middle where it is certain that there is a difference, else none."""
+        return 0 if self.low <= 0 <= self.high else self.middle
 
     def age(self, now: Instant) -> Nanos:
         return Nanos(now - self.at)
@@ -76,15 +76,14 @@ async def clock_offset(
 
 
 class VenueTime:
-    """The venue's time: ours, corrected by no more than what is proved of their difference. `offset` may be measured
-    anew."""
+    """The venue's time: ours, corrected where a difference is proved. `offset` may be measured anew."""
 
     def __init__(self, time: Time, offset: ClockOffset = SAME_CLOCK) -> None:
         self.own = time
         self.offset = offset
 
     def now(self) -> Instant:
-        return Instant(self.own.now() + self.offset.least)
+        return Instant(self.own.now() + self.offset.proved)
 
     async def until(self, instant: Instant) -> None:
-        await self.own.until(Instant(instant - self.offset.least))
+        await self.own.until(Instant(instant - self.offset.proved))
