@@ -34,7 +34,7 @@ fmt: setup ## format, and fix what can be fixed without a person
 	@$(BIN)/ruff check --fix --quiet
 
 lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
-	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --all-extras --python-version 3.11 \
+	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-strip-extras --all-extras --python-version 3.11 \
 		pyproject.toml -o requirements.lock
 
 clean: ## remove all that was made here, .venv too
