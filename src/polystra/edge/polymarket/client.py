@@ -31,6 +31,7 @@ from polystra.edge.polymarket.dialing import SocketDialer
 from polystra.edge.polymarket.market_feed import MarketFeed
 from polystra.edge.polymarket.order_body import order_body
 from polystra.edge.polymarket.outcomes import CancelOutcome, PlacementOutcome
+from polystra.edge.polymarket.pacing import Pacing, Unpaced
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, api_credentials
 from polystra.edge.polymarket.public import PublicReadings
 from polystra.edge.polymarket.rest import Asking, open_rest
@@ -82,7 +83,13 @@ class Client:
         self, rest: Asking, private: PrivateRest, addresses: VenueAddresses, *, wallet: Wallet, opened: "_Opened"
     ) -> None:
         self.time = opened.time
-        self.venue = Venue(private, wallet=wallet, api_key=opened.credentials.api_key, retries=opened.retries)
+        self.venue = Venue(
+            private,
+            wallet=wallet,
+            api_key=opened.credentials.api_key,
+            retries=opened.retries,
+            pacing=opened.pacing,
+        )
         self.account = AccountReadings(private, self.venue)
         self.public = PublicReadings(rest, addresses.clob)
         self.catalogue = Catalogue(rest, gamma=addresses.gamma, clob=addresses.clob)
@@ -209,10 +216,11 @@ class _Opened(Struct, frozen=True):
     credentials: Credentials
     retries: Retries | None
     rules: OrderRules
+    pacing: Unpaced
 
 
 @contextlib.asynccontextmanager
-async def open_client(
+async def open_client(  # noqa: PLR0913 - options, each with a default
     addresses: VenueAddresses,
     wallet: Wallet,
     *,
@@ -220,10 +228,12 @@ async def open_client(
     credentials: Credentials | None = None,
     retries: Retries | None = None,
     rules: OrderRules = TODAY,
+    pacing: Unpaced | None = None,
 ) -> AsyncIterator[Client]:
     """A client by the venue's time. An API key that is not given is made, or derived where the wallet has one.
 
-    Without `retries` every request is sent once. Raises `CannotOpen`.
+    Without `retries` every request is sent once. Without `pacing` it keeps to the rate limits of the lowest tier, until
+    the venue tells another; clients of one signer share a `Pacing`. Raises `CannotOpen`.
     """
     own_time = time or WallClock()
     async with open_rest() as plain:
@@ -241,7 +251,7 @@ async def open_client(
             clock=venue_time,
             retries=retries,
         )
-        opened = _Opened(own_time, venue_time, credentials, retries, rules)
+        opened = _Opened(own_time, venue_time, credentials, retries, rules, pacing or Pacing(own_time))
         yield Client(rest, private, addresses, wallet=wallet, opened=opened)
 
 
