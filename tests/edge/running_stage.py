@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from polystra.app.connection import Place, connected
+from polystra.app.connection import BY_DEFAULT, Habits, Place, connected
 from polystra.app.exchange_accounts import OWN
 from polystra.app.exchange_clock import TimeMode
 from polystra.app.exchange_host import Hosted, host
@@ -81,6 +81,7 @@ def play_running(
     speed: float = 1.0,
     connects: Direct = nothing,
     direct: Direct,
+    habits: Habits = BY_DEFAULT,
 ) -> WireOutcomes:
     """One life, as long as `direct` takes; `connects` is called when there is a connection and nobody trades yet."""
     standing = put_up(folder, settings, files, mode=mode, speed=speed)
@@ -91,7 +92,7 @@ def play_running(
         series = {file.market.series for file in files}
 
         async def trade(run: Run) -> None:
-            async with connected(run.place, throwaway_wallet(1), seed=1) as far:
+            async with connected(run.place, throwaway_wallet(1), seed=1, habits=habits) as far:
                 far.waiting = run.wait
                 await connects(run)
                 stopped = asyncio.Event()
