@@ -14,6 +14,7 @@ from polystra.app.session import EXCHANGE_LOG, Trader
 from polystra.app.settings import Settings
 from polystra.app.standing_exchange import Blueprint, Standing, stand
 from polystra.app.throwaway import throwaway_wallet
+from polystra.app.wire_venue import WireVenue
 from polystra.core.engine import Step
 from polystra.core.events import AnyEvent
 from polystra.core.strategy import Strategy
@@ -26,7 +27,10 @@ _A_MOMENT = 0.002
 
 
 class Run:
-    """One run while it goes on. The engine takes nothing from its inbox while `lives` is clear."""
+    """One run while it goes on. The engine takes nothing from its inbox while `lives` is clear; `far` is the trader's
+    side of the wire."""
+
+    far: WireVenue
 
     def __init__(self, floor: Floor, place: Place) -> None:
         self.floor = floor
@@ -93,7 +97,7 @@ def play_running(
 
         async def trade(run: Run) -> None:
             async with connected(run.place, throwaway_wallet(1), seed=1, habits=habits) as far:
-                far.waiting = run.wait
+                run.far, far.waiting = far, run.wait
                 await connects(run)
                 stopped = asyncio.Event()
                 trading = asyncio.create_task(
