@@ -20,7 +20,7 @@ from polystra.core.events import AnyEvent
 from polystra.core.ids import OrderId, TokenId, VenueOrderId
 from polystra.core.markets import Market
 from polystra.core.terms import OrderTerms, Outcome
-from polystra.core.units import Instant
+from polystra.core.units import Instant, Nanos, seconds
 from polystra.edge.clock import Time, WallClock, draw_salt
 from polystra.edge.polymarket.account_readings import AccountReadings
 from polystra.edge.polymarket.answer_wire import Cancels
@@ -44,6 +44,9 @@ from polystra.edge.polymarket.venue import Venue
 from polystra.edge.polymarket.wallet import Wallet
 
 _T = TypeVar("_T")
+
+RENEW_EVERY = seconds(900)
+"""How long a connection of the market stream is used: one that stands for long may fall silent (`PROTOCOL.md` C.5)."""
 
 
 class CannotOpen(PolystraError):
@@ -171,9 +174,12 @@ class Client:
     # --- streams
 
     @contextlib.asynccontextmanager
-    async def market_events(self, *markets: Market) -> AsyncIterator[AsyncIterator[AnyEvent]]:
+    async def market_events(
+        self, *markets: Market, renew_every: Nanos | None = RENEW_EVERY
+    ) -> AsyncIterator[AsyncIterator[AnyEvent]]:
         """Books, trades and ticks of these markets, from their whole books on. A reader that is slow misses nothing,
-        but what it has not read yet takes memory."""
+        but what it has not read yet takes memory. `renew_every` is how long a connection is used, None for as long as
+        it stands."""
         heard: asyncio.Queue[AnyEvent | None] = asyncio.Queue()
         feed = MarketFeed(
             SocketDialer(),
@@ -185,7 +191,7 @@ class Client:
         )
         for market in markets:
             feed.follow(market)
-        async with _running(feed.run(), feed.wait_connected, heard) as events:
+        async with _running(feed.run(renew_every), feed.wait_connected, heard) as events:
             yield events
 
     @contextlib.asynccontextmanager
