@@ -35,7 +35,7 @@ from polystra.core.view import ANYTHING, MarketView
 from polystra.edge.tapes.format import OFFICIAL, Tape, TapeEvent, TapeFile, tape_from
 from polystra.sim import messages as sim
 from polystra.sim.latency import NO_DELAY
-from polystra.sim.records import Truth
+from polystra.sim.records import Account, Truth
 
 SERIES = Series("BTC", seconds(300))
 START = Instant(seconds(1_790_586_000))
@@ -164,6 +164,9 @@ def wish(outcome: Outcome, at: str, *, rests: bool = False, conviction: str = "0
 class Outcomes:
     """What a run came to: the exchange's truth, the ledger, and everything the engine saw and noted."""
 
+    trader: Account = TRADER
+    """Whose money it is."""
+
     def __init__(self, world: World, folder: Path, steps: list[tuple[AnyEvent, Step]]) -> None:
         self.world = world
         self.folder = folder
@@ -175,7 +178,7 @@ class Outcomes:
 
     @property
     def cash(self) -> Usd:
-        return self.truth.account(TRADER).cash
+        return self.truth.account(self.trader).cash
 
     def notes(self, kind: type[AnyNote]) -> list[Any]:
         return [note for _, step in self.steps for note in step.notes if isinstance(note, kind)]
@@ -190,7 +193,7 @@ class Outcomes:
         ]
 
     def held(self, market: Market, outcome: Outcome) -> Shares:
-        return self.truth.account(TRADER).of(market.token(outcome))
+        return self.truth.account(self.trader).of(market.token(outcome))
 
     def asked(self) -> set[str]:
         """The kinds of everything that was ever asked of the exchange, from its own log."""
@@ -205,16 +208,17 @@ class Outcomes:
         finally:
             connection.close()
 
-    def agree(self) -> None:
-        """Fails unless ledger and exchange are the same: cash, every trade once, shares, and no order left behind."""
-        assert self.sql("select cash_micro from cash") == [(self.cash,)]
+    def agree(self, claimed: int = 0) -> None:
+        """Fails unless ledger and exchange are the same: cash, every trade once, shares, and no order left behind.
+        `claimed` is what was redeemed behind the ledger's back."""
+        assert self.sql("select cash_micro from cash") == [(self.cash - claimed,)]
         ours = {(trade, order) for trade, order in self._trades_of_ledger()}
         theirs = {(trade, order) for trade, order in self._trades_of_exchange()}
         assert ours == theirs, f"missing {theirs - ours}, invented {ours - theirs}"
         for market in {trade.market for trade in self.truth.trades}:
             for outcome in Outcome:
                 assert self._shares_of_ledger(market, outcome) == self._shares_of_exchange(market, outcome)
-        live_there = {order.id for order in self.truth.orders if order.account == TRADER}
+        live_there = {order.id for order in self.truth.orders if order.account == self.trader}
         live_here = {
             hash_
             for hash_, state in self.sql(
@@ -230,7 +234,7 @@ class Outcomes:
     def _trades_of_exchange(self) -> Iterable[tuple[str, str]]:
         for trade in self.truth.trades:
             for leg in (trade.taker, trade.maker):
-                if leg.account == TRADER:
+                if leg.account == self.trader:
                     yield trade.id, leg.order
 
     def _shares_of_ledger(self, market: MarketId, outcome: Outcome) -> int:
@@ -242,7 +246,7 @@ class Outcomes:
         for trade in self.truth.trades:
             for leg in (trade.taker, trade.maker):
                 if (
-                    leg.account == TRADER
+                    leg.account == self.trader
                     and trade.market == market
                     and leg.outcome is outcome
                     and trade.stage != "FAILED"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from polystra.core.lifecycle import MOST_RESENDS
 from polystra.core.orders import TRANSITIONS, Heard, OrderState
 from polystra.core.planner import RETRY_WAITS
 
@@ -57,12 +58,28 @@ Four things to know before the picture:
 """
 
 TAIL = """\
+## In doubt
+
+A placement whose answer was lost is looked up by its id, which was known before it left. What comes of that:
+
+- The venue has it, or its trades: it goes on as if the answer had come.
+- The venue does not know it, it was to rest, and it is still wanted: the same bytes leave again, {resends} times at
+  most. An order that did arrive makes the venue refuse its copy as `duplicated`, so there are never two of it.
+- It is not wanted any more: it is cancelled by its id, in case it rests.
+- It would have taken at once: it is never sent again. It may have been killed, which leaves no trace either.
+- Nobody finds it for `doubt_patience_seconds`: it counts as gone. If it turns up after all, its trades count and what
+  rests of it is taken back.
+
+A cancel without an answer, or one that was refused, is a question as well: the order is looked up, and cancelled again
+if it rests. Once its window is over one cancel of everything in that market is sent, if an order there would not go.
+
 ## After an end
 
 A slot (market, outcome, side, purpose) whose order ended although we did not ask for it rests before the next
 try: {waits} seconds, longer with each failure in a row. An accepted or filled order ends the count. A
 rest for want of balance ends when a trade settles or the account is read; one for a wrong tick ends when the tick
-changes.
+changes. A refusal that says nothing of the order, because the venue takes less than usual ([its
+mode](operating.md#when-something-goes-wrong)), makes no slot rest: all entries wait together.
 
 After a restart every order whose end is not in the ledger is `UNKNOWN`, and the venue is asked.
 """
@@ -74,7 +91,9 @@ def main() -> None:
 
 def page() -> str:
     waits = ", ".join(str(wait // 10**9) for wait in RETRY_WAITS)
-    return "\n".join([HEAD, *diagram(), "", *meanings(), "", *table(), "", TAIL.format(waits=waits)])
+    return "\n".join(
+        [HEAD, *diagram(), "", *meanings(), "", *table(), "", TAIL.format(waits=waits, resends=MOST_RESENDS)]
+    )
 
 
 def diagram() -> Iterator[str]:

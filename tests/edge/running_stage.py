@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from polystra.app.connection import Place, connected
+from polystra.app.connection import BY_DEFAULT, Habits, Place, connected
 from polystra.app.exchange_accounts import OWN
 from polystra.app.exchange_clock import TimeMode
 from polystra.app.exchange_host import Hosted, host
@@ -14,6 +14,7 @@ from polystra.app.session import EXCHANGE_LOG, Trader
 from polystra.app.settings import Settings
 from polystra.app.standing_exchange import Blueprint, Standing, stand
 from polystra.app.throwaway import throwaway_wallet
+from polystra.app.wire_venue import WireVenue
 from polystra.core.engine import Step
 from polystra.core.events import AnyEvent
 from polystra.core.strategy import Strategy
@@ -26,7 +27,10 @@ _A_MOMENT = 0.002
 
 
 class Run:
-    """One run while it goes on. The engine takes nothing from its inbox while `lives` is clear."""
+    """One run while it goes on. The engine takes nothing from its inbox while `lives` is clear; `far` is the trader's
+    side of the wire."""
+
+    far: WireVenue
 
     def __init__(self, floor: Floor, place: Place) -> None:
         self.floor = floor
@@ -81,6 +85,7 @@ def play_running(
     speed: float = 1.0,
     connects: Direct = nothing,
     direct: Direct,
+    habits: Habits = BY_DEFAULT,
 ) -> WireOutcomes:
     """One life, as long as `direct` takes; `connects` is called when there is a connection and nobody trades yet."""
     standing = put_up(folder, settings, files, mode=mode, speed=speed)
@@ -91,8 +96,8 @@ def play_running(
         series = {file.market.series for file in files}
 
         async def trade(run: Run) -> None:
-            async with connected(run.place, throwaway_wallet(1), seed=1) as far:
-                far.waiting = run.wait
+            async with connected(run.place, throwaway_wallet(1), seed=1, habits=habits) as far:
+                run.far, far.waiting = far, run.wait
                 await connects(run)
                 stopped = asyncio.Event()
                 trading = asyncio.create_task(

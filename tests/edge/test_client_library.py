@@ -12,7 +12,7 @@ from polystra.core.events import AnyEvent, BookSnapshot, OrderCancelled, OrderFi
 from polystra.core.ids import VenueOrderId
 from polystra.core.markets import Market, Series
 from polystra.core.terms import OrderTerms, Outcome, Side, TimeInForce
-from polystra.core.units import Instant, price, seconds, shares
+from polystra.core.units import Instant, Nanos, price, seconds, shares
 from polystra.edge.clock import Time, WallClock
 from polystra.edge.polymarket.answer_wire import Cancels
 from polystra.edge.polymarket.client import CannotOpen, Client, Invalid, Prepared, VenueAddresses, open_client
@@ -214,6 +214,26 @@ def test_an_order_of_an_earlier_life_is_heard_of_once_it_has_a_number(running: R
                 pass
 
     opened(trader, work)
+
+
+@pytest.mark.parametrize("every", [seconds(0.05), None])
+def test_the_market_stream_is_renewed_as_often_as_it_is_told(
+    running: Running, trader: Trader, every: Nanos | None
+) -> None:
+    """A new connection tells its whole book, and the old one is not lost by that."""
+
+    async def work(client: Client) -> list[str]:
+        heard: list[str] = []
+        async with client.market_events(await market_of(client), renew_every=every) as events:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.6):
+                    while True:
+                        heard.append(type(await anext(events)).__name__)
+        return heard
+
+    heard = opened(trader, work)
+    assert heard.count("BookSnapshot") == (1 if every is None else 2)
+    assert "StreamLost" not in heard
 
 
 # --- time ------------------------------------------------------------------------------------------------------------

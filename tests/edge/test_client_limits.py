@@ -5,14 +5,16 @@ import asyncio
 from polystra.core.events import RefusalReason as Why
 from polystra.core.units import seconds
 from polystra.edge.clock import WallClock
+from polystra.edge.polymarket.client import Placed, open_client
 from polystra.edge.polymarket.outcomes import Accepted, Cancelled, NotSent, PlacementOutcome, Refused
-from polystra.edge.polymarket.pacing import Pacing
+from polystra.edge.polymarket.pacing import Pacing, Unpaced
 from polystra.edge.polymarket.private_rest import PrivateRest
 from polystra.edge.polymarket.retries import Retries
 from polystra.edge.polymarket.venue import Venue
 from polystra.exchange.limits import Tier
 from polystra.sim.records import Account
 from tests.edge.exchange_cases import Running, Trader, exchange, terms
+from tests.edge.test_client_library import addresses, market_of
 from tests.edge.venue_cases import Client
 
 CHEAP = terms(at="0.01", size="5")
@@ -97,3 +99,33 @@ def test_a_placement_that_met_a_429_is_repeated_after_the_wait_it_was_told(ours:
         far = venue(ours, trader, Pacing(WallClock(), tier="silver"), Retries(time=WallClock()))
         outcomes = ours.run(storm(far, trader, 80))
         assert all(isinstance(one, Accepted) for one in outcomes)
+
+
+# --- the client as a library
+
+
+def opened_storm(trader: Trader, count: int, pacing: Unpaced | None = None) -> list[Placed]:
+    async def run() -> list[Placed]:
+        async with open_client(addresses(trader.running), trader.wallet, pacing=pacing) as client:
+            market = await market_of(client)
+            return list(await asyncio.gather(*(client.place(CHEAP, market) for _ in range(count))))
+
+    return asyncio.run(run())
+
+
+def test_a_client_that_was_opened_keeps_to_the_limits_by_itself(running: Running, trader: Trader) -> None:
+    limited(running, Tier.STANDARD)
+    assert all(isinstance(one, Accepted) for one in opened_storm(trader, 95))
+
+
+def test_a_client_that_was_opened_without_a_pace_is_refused(running: Running, trader: Trader) -> None:
+    limited(running, Tier.STANDARD)
+    outcomes = opened_storm(trader, 95, Unpaced())
+    assert {one.reason for one in outcomes if isinstance(one, Refused)} == {Why.RATE_LIMITED}
+
+
+def test_a_client_that_was_opened_keeps_back_what_would_leave_too_late(running: Running, trader: Trader) -> None:
+    limited(running, Tier.STANDARD)
+    outcomes = opened_storm(trader, 150)
+    assert not [one for one in outcomes if isinstance(one, Refused)]
+    assert 30 <= sum(isinstance(one, NotSent) for one in outcomes) <= 60

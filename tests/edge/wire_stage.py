@@ -23,18 +23,21 @@ from polystra.core.engine import Step
 from polystra.core.events import AnyEvent
 from polystra.core.strategy import Strategy
 from polystra.core.units import Instant, Nanos, seconds
+from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.tapes.format import TapeFile
 from polystra.exchange.faults import Fault, Faults, Switch
 from polystra.exchange.lock_step import LockStep
 from polystra.exchange.pace import SteppedClock
-from polystra.exchange.server import serve
+from polystra.exchange.server import Endpoints, serve
 from polystra.sim.latency import Latency
-from polystra.sim.records import Truth
+from polystra.sim.records import Account, Truth
 from tests.truth import Outcomes, Stage
 
 
 class Floor:
-    """The exchange of one run, as a test meddles with it."""
+    """The exchange of one run, as a test meddles with it. `urls` are there while it is served."""
+
+    urls: Endpoints
 
     def __init__(self, standing: Standing, faults: Faults) -> None:
         self.standing = standing
@@ -102,9 +105,11 @@ class WireOutcomes(Outcomes):
 
 
 class WireStage(Stage):
-    """Plays recordings against a trader over the wire, who does by the clock what `habits` says."""
+    """Plays recordings against a trader over the wire, who does by the clock what `habits` says. Another wallet than
+    the first throwaway account's own must be opened, and given money, `before`."""
 
     habits: Habits = BY_DEFAULT
+    wallet: Wallet = throwaway_wallet(1)
 
     def play_on_wire(
         self,
@@ -146,14 +151,16 @@ class WireStage(Stage):
 
             async def trade(place: Place) -> None:
                 for _ in range(lives):
-                    async with connected(place, throwaway_wallet(1), seed=1, habits=self.habits) as far:
+                    async with connected(place, self.wallet, seed=1, habits=self.habits) as far:
                         with Trader(self.folder, self.settings, seed=1, strategy=strategy) as trader, suppress(Killed):
                             await trader.trade(far, {file.market.series for file in files}, tell)
                 await afterwards(place)
 
             asyncio.run(_serve(floor, trade, Watched(floor, look)))
         standing.end()
-        return WireOutcomes(floor, self.folder, steps)
+        outcomes = WireOutcomes(floor, self.folder, steps)
+        outcomes.trader = Account(self.wallet.maker)
+        return outcomes
 
 
 async def _serve(floor: Floor, trade: Callable[[Place], Awaitable[None]], world: Watched) -> None:
@@ -162,6 +169,7 @@ async def _serve(floor: Floor, trade: Callable[[Place], Awaitable[None]], world:
     latency = Latency(rules.delays, rules.seed)
     steps = LockStep(venue, clock, latency=latency, world=world)
     async with serve(venue, faults=floor.faults, prices=floor.standing.prices, lock_step=steps) as urls:
+        floor.urls = urls
         place = Place(
             clob=urls.clob,
             market_ws=urls.market_ws,

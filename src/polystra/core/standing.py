@@ -113,7 +113,10 @@ class Standing:
         if mode is None:
             raise ContradictoryFacts(f"refused for {reason}, which is no mode of the venue")
         before = self._mode
-        self._attempts = self._attempts + 1 if mode is before else 1
+        if mode is not before:
+            self._attempts = 1
+        elif at >= self._until:
+            self._attempts += 1  # what was refused before that was on its way already, and tried nothing
         pause = retry_after or _own_wait(mode, self._attempts)
         until = Instant(at + pause)
         self._mode, self._learned_at = mode, at

@@ -89,6 +89,15 @@ def test_the_same_mode_again_and_again_holds_for_longer_each_time() -> None:
         at = stood.next_at(at)
 
 
+def test_a_batch_that_is_refused_at_once_is_one_attempt() -> None:
+    stood = told(RefusalReason.RATE_LIMITED)
+    for late in range(14):
+        stood.refused(RefusalReason.RATE_LIMITED, Instant(moment(60) + late), None)
+    assert stood.next_at(moment(60)) == Instant(moment(61) + 13)
+    stood.refused(RefusalReason.RATE_LIMITED, moment(62), None)
+    assert stood.next_at(moment(62)) == moment(64), "the second attempt"
+
+
 def test_the_venue_says_itself_how_long() -> None:
     assert told(RefusalReason.RATE_LIMITED, retry_after=10).next_at(moment(60)) == moment(70)
     assert told(RefusalReason.RATE_LIMITED, retry_after=0).next_at(moment(60)) == moment(61), "at once would be a storm"

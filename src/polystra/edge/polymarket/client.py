@@ -20,7 +20,7 @@ from polystra.core.events import AnyEvent
 from polystra.core.ids import OrderId, TokenId, VenueOrderId
 from polystra.core.markets import Market
 from polystra.core.terms import OrderTerms, Outcome
-from polystra.core.units import Instant
+from polystra.core.units import Instant, Nanos, seconds
 from polystra.edge.clock import Time, WallClock, draw_salt
 from polystra.edge.polymarket.account_readings import AccountReadings
 from polystra.edge.polymarket.answer_wire import Cancels
@@ -31,6 +31,7 @@ from polystra.edge.polymarket.dialing import SocketDialer
 from polystra.edge.polymarket.market_feed import MarketFeed
 from polystra.edge.polymarket.order_body import order_body
 from polystra.edge.polymarket.outcomes import CancelOutcome, PlacementOutcome
+from polystra.edge.polymarket.pacing import Pacing, Unpaced
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, api_credentials
 from polystra.edge.polymarket.public import PublicReadings
 from polystra.edge.polymarket.rest import Asking, open_rest
@@ -43,6 +44,9 @@ from polystra.edge.polymarket.venue import Venue
 from polystra.edge.polymarket.wallet import Wallet
 
 _T = TypeVar("_T")
+
+RENEW_EVERY = seconds(900)
+"""How long a connection of the market stream is used: one that stands for long may fall silent (`PROTOCOL.md` C.5)."""
 
 
 class CannotOpen(PolystraError):
@@ -82,7 +86,13 @@ class Client:
         self, rest: Asking, private: PrivateRest, addresses: VenueAddresses, *, wallet: Wallet, opened: "_Opened"
     ) -> None:
         self.time = opened.time
-        self.venue = Venue(private, wallet=wallet, api_key=opened.credentials.api_key, retries=opened.retries)
+        self.venue = Venue(
+            private,
+            wallet=wallet,
+            api_key=opened.credentials.api_key,
+            retries=opened.retries,
+            pacing=opened.pacing,
+        )
         self.account = AccountReadings(private, self.venue)
         self.public = PublicReadings(rest, addresses.clob)
         self.catalogue = Catalogue(rest, gamma=addresses.gamma, clob=addresses.clob)
@@ -164,9 +174,12 @@ class Client:
     # --- streams
 
     @contextlib.asynccontextmanager
-    async def market_events(self, *markets: Market) -> AsyncIterator[AsyncIterator[AnyEvent]]:
+    async def market_events(
+        self, *markets: Market, renew_every: Nanos | None = RENEW_EVERY
+    ) -> AsyncIterator[AsyncIterator[AnyEvent]]:
         """Books, trades and ticks of these markets, from their whole books on. A reader that is slow misses nothing,
-        but what it has not read yet takes memory."""
+        but what it has not read yet takes memory. `renew_every` is how long a connection is used, None for as long as
+        it stands."""
         heard: asyncio.Queue[AnyEvent | None] = asyncio.Queue()
         feed = MarketFeed(
             SocketDialer(),
@@ -178,7 +191,7 @@ class Client:
         )
         for market in markets:
             feed.follow(market)
-        async with _running(feed.run(), feed.wait_connected, heard) as events:
+        async with _running(feed.run(renew_every), feed.wait_connected, heard) as events:
             yield events
 
     @contextlib.asynccontextmanager
@@ -209,10 +222,11 @@ class _Opened(Struct, frozen=True):
     credentials: Credentials
     retries: Retries | None
     rules: OrderRules
+    pacing: Unpaced
 
 
 @contextlib.asynccontextmanager
-async def open_client(
+async def open_client(  # noqa: PLR0913 - options, each with a default
     addresses: VenueAddresses,
     wallet: Wallet,
     *,
@@ -220,10 +234,12 @@ async def open_client(
     credentials: Credentials | None = None,
     retries: Retries | None = None,
     rules: OrderRules = TODAY,
+    pacing: Unpaced | None = None,
 ) -> AsyncIterator[Client]:
     """A client by the venue's time. An API key that is not given is made, or derived where the wallet has one.
 
-    Without `retries` every request is sent once. Raises `CannotOpen`.
+    Without `retries` every request is sent once. Without `pacing` it keeps to the rate limits of the lowest tier, until
+    the venue tells another; clients of one signer share a `Pacing`. Raises `CannotOpen`.
     """
     own_time = time or WallClock()
     async with open_rest() as plain:
@@ -241,7 +257,7 @@ async def open_client(
             clock=venue_time,
             retries=retries,
         )
-        opened = _Opened(own_time, venue_time, credentials, retries, rules)
+        opened = _Opened(own_time, venue_time, credentials, retries, rules, pacing or Pacing(own_time))
         yield Client(rest, private, addresses, wallet=wallet, opened=opened)
 
 

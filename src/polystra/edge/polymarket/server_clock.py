@@ -49,7 +49,7 @@ SAME_CLOCK = ClockOffset(0, 0, Instant(0))
 
 def offset_of(*, sent: Instant, received: Instant, stated: Instant) -> ClockOffset:
     """What one answer proves; `sent` and `received` by our clock, `stated` the venue's second."""
-    return ClockOffset(stated - received, stated + SECOND - sent, received)
+    return ClockOffset(stated - received, stated + SECOND - 1 - sent, received)
 
 
 def narrowed(earlier: ClockOffset, later: ClockOffset) -> ClockOffset:

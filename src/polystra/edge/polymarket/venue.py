@@ -32,7 +32,7 @@ from polystra.edge.polymarket.outcomes import (
     placement_outcome,
     remedy_of,
 )
-from polystra.edge.polymarket.pacing import Pacing, Unpaced
+from polystra.edge.polymarket.pacing import Unpaced
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, reading
 from polystra.edge.polymarket.remedies import Remedy
 from polystra.edge.polymarket.rest import Answer, NoReply, Reply
@@ -116,7 +116,7 @@ class Venue:
         api_key: str,
         deadlines: Deadlines | None = None,
         retries: Retries | None = None,
-        pacing: Pacing | None = None,
+        pacing: Unpaced | None = None,
     ) -> None:
         self._rest = rest
         self._account = wallet.maker
