@@ -121,17 +121,13 @@ class Desk:
             return True
         return self.wakes_on(Wake.BEST_MOVED) and not self.decision.wait.best_holds(self.book.bid, self.book.ask)
 
-    def own_wait(self, at: Instant, decision: Decision) -> Wait:
-        """What this desk waits for on the strategy's behalf: its wait, its clock, and the next minute of own prices.
+    def own_wait(self, decision: Decision) -> Wait:
+        """What the strategy waits for; best prices bind only one that wants to be called on them."""
+        return decision.wait if self.wakes_on(Wake.BEST_MOVED) else ANYTHING.ending(decision.wait.until)
 
-        Best prices bind only a strategy that wants to be called on them.
-        """
-        until = self._clock
-        if self.needs.own_prices:
-            until = min(until, self.minutes.next_at(at))
-        if self.wakes_on(Wake.BEST_MOVED):
-            return decision.wait.both(Wait(until=until))
-        return Wait(until=min(until, decision.wait.until))
+    def own_end(self, at: Instant) -> Instant:
+        """When to look again on the strategy's behalf: on its clock, and at the next minute of own prices."""
+        return min(self._clock, self.minutes.next_at(at)) if self.needs.own_prices else self._clock
 
     def offered(self, outcome: Outcome, limit: Price) -> Shares:
         """Shares that an immediate BUY could take at its limit or better."""
