@@ -30,8 +30,8 @@ class Desk:
     """One followed market. Mutable; only the engine changes it.
 
     What only an order can change is added up when one does, not at every look: `live`, `reserved` (the most that those
-    can still cost), `position`, `entries_made`. `trusted` is whether the book was to be trusted at the last look, None
-    while nothing rests on it.
+    can still cost), `position`, `entries_working`, `entries_made`. `trusted` is whether the book was to be trusted at
+    the last look, None while nothing rests on it.
     """
 
     def __init__(self, market: Market, strategy: Strategy, patience: Nanos) -> None:
@@ -45,6 +45,7 @@ class Desk:
         self.orders: dict[OrderId, Order] = {}
         self.live: tuple[Order, ...] = ()
         self.reserved = Usd(0)
+        self.entries_working = 0
         self.entries_made = 0
         self.adjustments: tuple[Adjustment, ...] = ()
         self.position: MarketPosition = FLAT
@@ -74,6 +75,8 @@ class Desk:
 
     def reserved_by_entry(self, wish: Slot) -> Usd:
         """The part of `reserved` that belongs to the live order in this slot, which its review must not count twice."""
+        if not self.live:
+            return Usd(0)
         mine = (order for order in self.live if slot_of(order.terms) == wish)
         return reserved_by(mine, self.market.fees)
 
@@ -150,7 +153,7 @@ class Desk:
             candles=around.candles,
             strike=around.strike,
             position=self.shown_position,
-            entries_working=sum(order.terms.purpose is Purpose.ENTRY for order in self.live),
+            entries_working=self.entries_working,
             entries_made=self.entries_made,
             free_cash=around.free_cash,
             referee=self.referee if self.referee is not None and self.referee.holds(at) else None,
@@ -177,9 +180,10 @@ class Desk:
         before = self.orders.get(order.id)
         self.orders[order.id] = order
         orders = self.orders.values()
-        self.live = tuple(one for one in orders if one.live)
+        self.live = tuple([one for one in orders if one.live])
         self.reserved = reserved_by(orders, self.market.fees)
-        entries = (one for one in orders if one.terms.purpose is Purpose.ENTRY)
+        entries = [one for one in orders if one.terms.purpose is Purpose.ENTRY]
+        self.entries_working = sum(one.live for one in entries)
         self.entries_made = sum(one.matched > 0 or one.awaited > 0 for one in entries)
         if order.fills != (before.fills if before is not None else ()):
             self.refold()

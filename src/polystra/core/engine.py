@@ -46,7 +46,7 @@ from polystra.core.referee import ASK_EVERY
 from polystra.core.rules import Rules
 from polystra.core.strategy import Decision, Strategy
 from polystra.core.units import Instant, Usd, seconds
-from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
+from polystra.core.view import ANYTHING, NEVER, MarketView
 
 NAP = seconds(0.001)
 """No wait is shorter, whatever a strategy asks for: one that is over already would wake for ever."""
