@@ -115,8 +115,8 @@ class OrderBook:
     def depth(self, side: Side, worst: Price) -> Shares:
         """All that rests on one side at `worst` or better."""
         if side is Side.BUY:
-            return Shares(sum(self._bids[-(-worst // self._step) :]))
-        return Shares(sum(self._asks[: worst // self._step + 1]))
+            return Shares(sum(self._bids[-(-worst // self._step) : self.bid // self._step + 1]))
+        return Shares(sum(self._asks[self.ask // self._step : worst // self._step + 1]))
 
     def _clear(self, why: str | None) -> None:
         places = MICRO // self._step + 1

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from polystra.core.account import reserved_by
+from polystra.core.account import reserve_of, reserved_by
 from polystra.core.book import OrderBook
 from polystra.core.events import BookRead, RefusalReason
 from polystra.core.ids import OrderId
@@ -176,17 +176,25 @@ class Desk:
         return self.minutes.close(minute, Price((book.bid + book.ask) // 2) if fit else None)
 
     def keep(self, order: Order) -> None:
-        """Store an order's new version and add up what it may have changed."""
+        """Store an order's new version; the sums change by what it adds to them now, less what it added before."""
         before = self.orders.get(order.id)
         self.orders[order.id] = order
-        orders = self.orders.values()
-        self.live = tuple([one for one in orders if one.live])
-        self.reserved = reserved_by(orders, self.market.fees)
-        entries = [one for one in orders if one.terms.purpose is Purpose.ENTRY]
-        self.entries_working = sum(one.live for one in entries)
-        self.entries_made = sum(one.matched > 0 or one.awaited > 0 for one in entries)
+        live = [order if one.id == order.id else one for one in self.live]
+        if before is None:
+            live.append(order)
+        else:
+            self._count(before, -1)
+        self.live = tuple([one for one in live if one.live])
+        self._count(order, 1)
         if order.fills != (before.fills if before is not None else ()):
             self.refold()
+
+    def _count(self, order: Order, times: int) -> None:
+        """Add what an order adds to the sums, or take it out again."""
+        self.reserved = Usd(self.reserved + times * reserve_of(order, self.market.fees))
+        if order.terms.purpose is Purpose.ENTRY:
+            self.entries_working += times * order.live
+            self.entries_made += times * (order.matched > 0 or order.awaited > 0)
 
     def retick(self, tick: Tick) -> None:
         """A finer grid: the book starts anew, and what was refused for the old grid may be tried again."""
