@@ -83,6 +83,8 @@ class Desk:
     @property
     def shown_position(self) -> MarketPosition:
         """The position with no more of it settled than the venue's balance showed: what it would let us sell."""
+        if self.position.flat:
+            return self.position
         return MarketPosition(self._shown(self.position.up), self._shown(self.position.down))
 
     @property
@@ -124,13 +126,14 @@ class Desk:
             return True
         return self.wakes_on(Wake.BEST_MOVED) and not self.decision.wait.best_holds(self.book.bid, self.book.ask)
 
-    def own_wait(self, decision: Decision) -> Wait:
-        """What the strategy waits for; best prices bind only one that wants to be called on them."""
-        return decision.wait if self.wakes_on(Wake.BEST_MOVED) else ANYTHING.ending(decision.wait.until)
+    def own_bands(self, decision: Decision) -> Wait:
+        """The prices that the strategy waits for; they bind only one that wants to be called on them."""
+        return decision.wait if self.wakes_on(Wake.BEST_MOVED) else ANYTHING
 
-    def own_end(self, at: Instant) -> Instant:
-        """When to look again on the strategy's behalf: on its clock, and at the next minute of own prices."""
-        return min(self._clock, self.minutes.next_at(at)) if self.needs.own_prices else self._clock
+    def own_end(self, at: Instant, decision: Decision) -> Instant:
+        """When to look again on the strategy's behalf: its own time, its clock, the next minute of own prices."""
+        until = min(self._clock, decision.wait.until)
+        return min(until, self.minutes.next_at(at)) if self.needs.own_prices else until
 
     def offered(self, outcome: Outcome, limit: Price) -> Shares:
         """Shares that an immediate BUY could take at its limit or better."""

@@ -138,8 +138,9 @@ class Engine:
             entries_wait=not known.standing.takes_entries(at),
         )
         asks_at = self._referee(desk, view, blind=exits.blind)
-        until = min(desk.own_end(at), planned.wait.until, known.standing.next_at(at), asks_at, _trust_ends(desk, view))
-        wait = desk.own_wait(desk.decision).both(entries.wait).both(exits.wait)
+        own_end, mode_ends = desk.own_end(at, desk.decision), known.standing.next_at(at)
+        until = min(own_end, planned.wait.until, mode_ends, asks_at, _trust_ends(desk, view))
+        wait = desk.own_bands(desk.decision).both(entries.wait).both(exits.wait)
         desk.wait = wait.ending(until).lasting(Instant(at + NAP))
         self._say_what_changed(desk, entries, exits)
         self._command(desk, planned)
