@@ -30,17 +30,20 @@ class Account(Struct, frozen=True, gc=False, kw_only=True):
 
 
 def reserved_by(orders: Iterable[Order], fees: FeeSchedule | None) -> Usd:
-    """The most that live BUY orders can still cost, fees included; an unknown order counts as live.
+    """The most that live BUY orders can still cost, fees included; an unknown order counts as live."""
+    return Usd(sum(reserve_of(order, fees) for order in orders))
+
+
+def reserve_of(order: Order, fees: FeeSchedule | None) -> Usd:
+    """One order's part of `reserved_by`.
 
     What an answer said was matched but no trade has shown yet is still unpaid in our cash, so it stays reserved too.
     """
-    total = 0
-    for order in orders:
-        if order.terms.side is Side.SELL or not (order.live or order.awaited):
-            continue
-        left = max(order.terms.spend - order.spent, 0) if order.live else cost_of(order.terms.price, order.awaited)
-        total += left + (worst_fee(fees, order.terms) if fees is not None else 0)
-    return Usd(total)
+    terms, live = order.terms, order.live
+    if terms.side is Side.SELL or not (live or order.awaited):
+        return Usd(0)
+    left = max(terms.spend - order.spent, 0) if live else cost_of(terms.price, order.awaited)
+    return Usd(left + (worst_fee(fees, terms) if fees is not None else 0))
 
 
 def stake_of(position: MarketPosition) -> Usd:

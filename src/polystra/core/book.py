@@ -99,21 +99,24 @@ class OrderBook:
             best, ladder, worse = self.bid, self._bids, range(self.bid // step - 1, 0, -1)
         else:
             best, ladder, worse = self.ask, self._asks, range(self.ask // step + 1, len(self._asks) - 1)
-        if best in (NO_BID, NO_ASK) or count < 1:
+        missing = count - 1
+        if missing < 0 or best in (NO_BID, NO_ASK):
             return ()
         found = [(best, self.size(side, best))]
-        for place in worse:
-            if len(found) >= count:
-                break
-            if ladder[place]:
-                found.append((Price(place * step), ladder[place]))
+        for place in worse if missing else ():
+            size = ladder[place]
+            if size:
+                found.append((Price(place * step), size))
+                missing -= 1
+                if not missing:
+                    break
         return tuple(found)
 
     def depth(self, side: Side, worst: Price) -> Shares:
         """All that rests on one side at `worst` or better."""
         if side is Side.BUY:
-            return Shares(sum(self._bids[-(-worst // self._step) :]))
-        return Shares(sum(self._asks[: worst // self._step + 1]))
+            return Shares(sum(self._bids[-(-worst // self._step) : self.bid // self._step + 1]))
+        return Shares(sum(self._asks[self.ask // self._step : worst // self._step + 1]))
 
     def _clear(self, why: str | None) -> None:
         places = MICRO // self._step + 1

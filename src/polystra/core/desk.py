@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from polystra.core.account import reserved_by
+from polystra.core.account import reserve_of, reserved_by
 from polystra.core.book import OrderBook
 from polystra.core.events import BookRead, RefusalReason
 from polystra.core.ids import OrderId
@@ -30,8 +30,8 @@ class Desk:
     """One followed market. Mutable; only the engine changes it.
 
     What only an order can change is added up when one does, not at every look: `live`, `reserved` (the most that those
-    can still cost), `position`, `entries_made`. `trusted` is whether the book was to be trusted at the last look, None
-    while nothing rests on it.
+    can still cost), `position`, `entries_working`, `entries_made`. `trusted` is whether the book was to be trusted at
+    the last look, None while nothing rests on it.
     """
 
     def __init__(self, market: Market, strategy: Strategy, patience: Nanos) -> None:
@@ -45,6 +45,7 @@ class Desk:
         self.orders: dict[OrderId, Order] = {}
         self.live: tuple[Order, ...] = ()
         self.reserved = Usd(0)
+        self.entries_working = 0
         self.entries_made = 0
         self.adjustments: tuple[Adjustment, ...] = ()
         self.position: MarketPosition = FLAT
@@ -74,12 +75,16 @@ class Desk:
 
     def reserved_by_entry(self, wish: Slot) -> Usd:
         """The part of `reserved` that belongs to the live order in this slot, which its review must not count twice."""
+        if not self.live:
+            return Usd(0)
         mine = (order for order in self.live if slot_of(order.terms) == wish)
         return reserved_by(mine, self.market.fees)
 
     @property
     def shown_position(self) -> MarketPosition:
         """The position with no more of it settled than the venue's balance showed: what it would let us sell."""
+        if self.position.flat:
+            return self.position
         return MarketPosition(self._shown(self.position.up), self._shown(self.position.down))
 
     @property
@@ -121,17 +126,14 @@ class Desk:
             return True
         return self.wakes_on(Wake.BEST_MOVED) and not self.decision.wait.best_holds(self.book.bid, self.book.ask)
 
-    def own_wait(self, at: Instant, decision: Decision) -> Wait:
-        """What this desk waits for on the strategy's behalf: its wait, its clock, and the next minute of own prices.
+    def own_bands(self, decision: Decision) -> Wait:
+        """The prices that the strategy waits for; they bind only one that wants to be called on them."""
+        return decision.wait if self.wakes_on(Wake.BEST_MOVED) else ANYTHING
 
-        Best prices bind only a strategy that wants to be called on them.
-        """
-        until = self._clock
-        if self.needs.own_prices:
-            until = min(until, self.minutes.next_at(at))
-        if self.wakes_on(Wake.BEST_MOVED):
-            return decision.wait.both(Wait(until=until))
-        return Wait(until=min(until, decision.wait.until))
+    def own_end(self, at: Instant, decision: Decision) -> Instant:
+        """When to look again on the strategy's behalf: its own time, its clock, the next minute of own prices."""
+        until = min(self._clock, decision.wait.until)
+        return min(until, self.minutes.next_at(at)) if self.needs.own_prices else until
 
     def offered(self, outcome: Outcome, limit: Price) -> Shares:
         """Shares that an immediate BUY could take at its limit or better."""
@@ -154,7 +156,7 @@ class Desk:
             candles=around.candles,
             strike=around.strike,
             position=self.shown_position,
-            entries_working=sum(order.terms.purpose is Purpose.ENTRY for order in self.live),
+            entries_working=self.entries_working,
             entries_made=self.entries_made,
             free_cash=around.free_cash,
             referee=self.referee if self.referee is not None and self.referee.holds(at) else None,
@@ -177,16 +179,25 @@ class Desk:
         return self.minutes.close(minute, Price((book.bid + book.ask) // 2) if fit else None)
 
     def keep(self, order: Order) -> None:
-        """Store an order's new version and add up what it may have changed."""
+        """Store an order's new version; the sums change by what it adds to them now, less what it added before."""
         before = self.orders.get(order.id)
         self.orders[order.id] = order
-        orders = self.orders.values()
-        self.live = tuple(one for one in orders if one.live)
-        self.reserved = reserved_by(orders, self.market.fees)
-        entries = (one for one in orders if one.terms.purpose is Purpose.ENTRY)
-        self.entries_made = sum(one.matched > 0 or one.awaited > 0 for one in entries)
+        live = [order if one.id == order.id else one for one in self.live]
+        if before is None:
+            live.append(order)
+        else:
+            self._count(before, -1)
+        self.live = tuple([one for one in live if one.live])
+        self._count(order, 1)
         if order.fills != (before.fills if before is not None else ()):
             self.refold()
+
+    def _count(self, order: Order, times: int) -> None:
+        """Add what an order adds to the sums, or take it out again."""
+        self.reserved = Usd(self.reserved + times * reserve_of(order, self.market.fees))
+        if order.terms.purpose is Purpose.ENTRY:
+            self.entries_working += times * order.live
+            self.entries_made += times * (order.matched > 0 or order.awaited > 0)
 
     def retick(self, tick: Tick) -> None:
         """A finer grid: the book starts anew, and what was refused for the old grid may be tried again."""

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from polystra.core import lifecycle
 from polystra.core import notes as nt
@@ -47,7 +46,7 @@ from polystra.core.referee import ASK_EVERY
 from polystra.core.rules import Rules
 from polystra.core.strategy import Decision, Strategy
 from polystra.core.units import Instant, Usd, seconds
-from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
+from polystra.core.view import ANYTHING, NEVER, MarketView
 
 NAP = seconds(0.001)
 """No wait is shorter, whatever a strategy asks for: one that is over already would wake for ever."""
@@ -138,10 +137,11 @@ class Engine:
             desk.uncancelled,
             entries_wait=not known.standing.takes_entries(at),
         )
-        wait = desk.own_wait(at, desk.decision).both(entries.wait).both(exits.wait).both(planned.wait)
         asks_at = self._referee(desk, view, blind=exits.blind)
-        wait = wait.both(Wait(until=min(known.standing.next_at(at), asks_at, _trust_ends(desk, view))))
-        desk.wait = _no_shorter(wait, Instant(at + NAP))
+        own_end, mode_ends = desk.own_end(at, desk.decision), known.standing.next_at(at)
+        until = min(own_end, planned.wait.until, mode_ends, asks_at, _trust_ends(desk, view))
+        wait = desk.own_bands(desk.decision).both(entries.wait).both(exits.wait)
+        desk.wait = wait.ending(until).lasting(Instant(at + NAP))
         self._say_what_changed(desk, entries, exits)
         self._command(desk, planned)
         self._sweep(desk)
@@ -180,7 +180,7 @@ class Engine:
             self._sweep(desk)
             planned = plan((), (), desk.live, desk.suspended, known.at, desk.uncancelled)
             self._command(desk, planned)
-            desk.wait = _no_shorter(planned.wait, Instant(known.at + NAP))
+            desk.wait = planned.wait.lasting(Instant(known.at + NAP))
             return
         desk.wait = ANYTHING
         position, payout = desk.position, desk.payout
@@ -214,8 +214,8 @@ class Engine:
         if desk.closed or self._known.at >= end:
             desk.swept = True
             self._commands.append(CancelMarket(market=desk.market.id))
-        elif desk.wait.until > end:
-            desk.wait = replace(desk.wait, until=end)
+        else:
+            desk.wait = desk.wait.ending(end)
 
     def _referee(self, desk: Desk, view: MarketView, *, blind: bool) -> Instant:
         """While something is held and the stream cannot price it the venue is asked for the book, every second; the
@@ -250,10 +250,12 @@ class Engine:
             self._commands.append(CancelAll())
             known.sweep = False
         audit = known.audit
-        self._commands.extend(CancelOrder(order=order) for order in audit.revenants)
-        audit.revenants.clear()
-        self._commands.extend(QueryOrder(order=order) for order in audit.missing)
-        audit.missing.clear()
+        if audit.revenants:
+            self._commands.extend(CancelOrder(order=order) for order in audit.revenants)
+            audit.revenants.clear()
+        if audit.missing:
+            self._commands.extend(QueryOrder(order=order) for order in audit.missing)
+            audit.missing.clear()
         if known.read:
             self._commands.append(DropNotifications(ids=tuple(known.read)))
             known.read.clear()
@@ -289,10 +291,6 @@ def _trust_ends(desk: Desk, view: MarketView) -> Instant:
     trusted = view.trouble is None
     desk.trusted = None if view.position.flat and not desk.decision.wishes else trusted
     return desk.book.silent_at if desk.trusted else NEVER
-
-
-def _no_shorter(wait: Wait, until: Instant) -> Wait:
-    return wait if wait.until >= until else replace(wait, until=until)
 
 
 def _memory_note(desk: Desk) -> nt.MemoryKept:

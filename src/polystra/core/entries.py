@@ -88,9 +88,8 @@ def _terms_of(desk: Desk, wish: Wish, price: Price, offered: Shares, stake: Usd,
     Nothing when the lowest price of the grid is above the limit: an order never pays more than was wished for.
     """
     kind = wish.time_in_force
-    shares = size_for(stake, price, kind) if price <= wish.price else Shares(0)
-    if kind.immediate:
-        shares = min(shares, size_for(Usd(offered * price // MICRO), price, kind))
+    spend = min(stake, Usd(offered * price // MICRO)) if kind.immediate else stake
+    shares = size_for(spend, price, kind) if price <= wish.price else Shares(0)
     return OrderTerms(
         market=desk.market.id,
         outcome=wish.outcome,
@@ -122,6 +121,8 @@ def _end_of(wish: Wish, at: Instant) -> Instant | None:
 def _others(desk: Desk, account: Account, own: Usd, promised: int) -> Account:
     """The account without the order under review: neither its reservation nor, if it has no other, its market counts
     against it. What was just promised to another wish does."""
+    if not own and not promised:
+        return account
     alone = own > 0 and desk.position.flat and desk.reserved == own
     return replace(
         account,

@@ -16,6 +16,9 @@ from polystra.core.units import MICRO, Price, Shares, Usd
 _FEE_STEP = 10
 """Five decimals of a USD, in millionths."""
 
+_SCALES = {1: MICRO**3 * _FEE_STEP, 2: MICRO**5 * _FEE_STEP}
+"""What shares x rate x (p (1 - p)) ^ exponent is divided by, all in millionths, to count fee steps."""
+
 _ROUNDED_UP = 5_000
 """Half a step on each of a thousand fills."""
 
@@ -49,12 +52,9 @@ NO_FEE = Fee(Usd(0), Shares(0))
 def taker_fee(schedule: FeeSchedule, at: Price, amount: Shares) -> Usd:
     """The fee of taking `amount` shares at a price, in USD."""
     spread = at * (MICRO - at)
-    scale = MICRO * MICRO * MICRO
-    raised = spread
-    if schedule.exponent == 2:
-        raised, scale = spread * spread, scale * MICRO * MICRO
-    steps = _half_up(amount * schedule.rate * raised, scale * _FEE_STEP)
-    return Usd(steps * _FEE_STEP)
+    exponent = schedule.exponent
+    raised = spread if exponent == 1 else spread * spread
+    return Usd(_half_up(amount * schedule.rate * raised, _SCALES[exponent]) * _FEE_STEP)
 
 
 def fee_of_fill(schedule: FeeSchedule, side: Side, liquidity: Liquidity, at: Price, amount: Shares) -> Fee:

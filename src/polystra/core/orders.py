@@ -183,6 +183,8 @@ class Order(Struct, frozen=True, gc=False, kw_only=True):
     @property
     def awaited(self) -> Shares:
         """Matched by the venue's word, but no trade of it has arrived yet. Dust below one size step never will."""
+        if self.answered < SIZE_STEP:
+            return Shares(0)
         missing = self.answered - sum(fill.shares for fill in self.fills)
         return Shares(missing if missing >= SIZE_STEP else 0)
 

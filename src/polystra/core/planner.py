@@ -7,7 +7,7 @@ one, then place the new one", and shares or cash are never promised twice.
 An immediate order in flight is never compared by price: it satisfies its slot until it is answered.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
@@ -57,7 +57,7 @@ _Key = TypeVar("_Key", Slot, OrderId)
 
 def plan(  # noqa: PLR0913 - what is wanted, what is there, and what rests
     entries: Iterable[Approved],
-    exits: Iterable[ExitOrder],
+    exits: Sequence[ExitOrder],
     live: Iterable[Order],
     suspended: Mapping[Slot, Suspension],
     at: Instant,
@@ -70,33 +70,40 @@ def plan(  # noqa: PLR0913 - what is wanted, what is there, and what rests
     `uncancelled` are orders whose cancel failed, and until when it is not tried again. While `entries_wait` those that
     rest stay, and none leaves.
     """
-    wanted: dict[Slot, tuple[OrderTerms, Tolerance]] = {}
-    for entry in entries:
-        wanted[slot_of(entry.terms)] = (entry.terms, entry.tolerance)
+    wanted = {slot_of(one.terms): (one.terms, one.tolerance) for one in entries}
     kept = set(wanted) if entries_wait else set()
-    for exit_order in exits:
-        wanted[slot_of(exit_order.terms)] = (exit_order.terms, EXIT_TOLERANCE)
-        if exit_order.kept:
-            kept.add(slot_of(exit_order.terms))
-    live = tuple(live)
-    unwanted = {order.id for order in live if _is_unwanted(order, wanted)}
-    unwanted |= {order.id for order in live if _is_lost(order, wanted) and _asked_long_ago(order, at)}
-    cancel = tuple(order.id for order in live if order.id in unwanted and not _rests(order.id, uncancelled, at))
-    resend = tuple(order.id for order in live if _is_to_resend(order, wanted) and slot_of(order.terms) not in kept)
-    asks = (order for order in live if _in_doubt(order) and _asked_long_ago(order, at))
-    query = tuple(order.id for order in asks if order.id not in resend)
-    closed = {_outcome_side(order) for order in live if order.id in unwanted or _blocks(order, wanted)}
-    taken = {slot_of(order.terms) for order in live}
-    place = tuple(
-        terms
-        for slot, (terms, _) in wanted.items()
-        if slot not in taken | kept and (slot.outcome, slot.side) not in closed and not _rests(slot, suspended, at)
-    )
-    looks = [suspended[slot].until for slot in wanted if _rests(slot, suspended, at)]
-    looks += [uncancelled[order].until for order in unwanted if _rests(order, uncancelled, at)]
-    looks += [_next_question(order, at) for order in live if _in_doubt(order)]
+    wanted |= {slot_of(one.terms): (one.terms, EXIT_TOLERANCE) for one in exits}
+    kept |= {slot_of(one.terms) for one in exits if one.kept}
+    taken = set(kept)
+    closed: set[_OutcomeSide] = set()
+    place: list[OrderTerms] = []
+    cancel: list[OrderId] = []
+    query: list[OrderId] = []
+    resend: list[OrderId] = []
+    looks: list[Instant] = []
+    for order in live:
+        slot, in_doubt, may_ask = slot_of(order.terms), _in_doubt(order), _asked_long_ago(order, at)
+        unwanted = _is_unwanted(order, wanted) or (_is_lost(order, wanted) and may_ask)
+        if unwanted and _rests(order.id, uncancelled, at):
+            looks.append(uncancelled[order.id].until)
+        elif unwanted:
+            cancel.append(order.id)
+        if _is_to_resend(order, wanted) and slot not in kept:
+            resend.append(order.id)
+        elif in_doubt and may_ask:
+            query.append(order.id)
+        if in_doubt:
+            looks.append(_next_question(order, at))
+        if unwanted or _blocks(order, wanted):
+            closed.add((slot.outcome, slot.side))
+        taken.add(slot)
+    for slot, (terms, _) in wanted.items():
+        if _rests(slot, suspended, at):
+            looks.append(suspended[slot].until)
+        elif slot not in taken and (slot.outcome, slot.side) not in closed:
+            place.append(terms)
     wait = Wait(until=min(looks)) if looks else ANYTHING
-    return Plan(place=place, cancel=cancel, query=query, resend=resend, wait=wait)
+    return Plan(place=tuple(place), cancel=tuple(cancel), query=tuple(query), resend=tuple(resend), wait=wait)
 
 
 def suspension_after(
@@ -163,7 +170,3 @@ def _next_question(order: Order, at: Instant) -> Instant:
 
 def _rests(key: _Key, resting: Mapping[_Key, Suspension], at: Instant) -> bool:
     return key in resting and resting[key].until > at
-
-
-def _outcome_side(order: Order) -> _OutcomeSide:
-    return order.terms.outcome, order.terms.side

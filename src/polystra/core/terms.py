@@ -41,7 +41,10 @@ class TimeInForce(StrEnum):
 
     @property
     def immediate(self) -> bool:
-        return self in (TimeInForce.FOK, TimeInForce.FAK)
+        return self in _IMMEDIATE
+
+
+_IMMEDIATE = frozenset({TimeInForce.FOK, TimeInForce.FAK})
 
 
 class Purpose(StrEnum):

@@ -94,7 +94,9 @@ def decimal(quantity: int) -> Decimal:
 
 def show(quantity: int) -> str:
     """The shortest exact text of a quantity, `0.53`."""
-    return f"{decimal(quantity):f}"
+    whole, part = divmod(abs(quantity), MICRO)
+    sign = "-" if quantity < 0 else ""
+    return f"{sign}{whole}.{part:06}".rstrip("0") if part else f"{sign}{whole}"
 
 
 def mirror(one: Price) -> Price:

@@ -1,6 +1,7 @@
 """Freezes what a strategy may see about one market, and says what could change its mind."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from polystra.core.events import Candle, Level, OwnPrice
 from polystra.core.markets import Market, Phase, PriceSource
@@ -47,6 +48,14 @@ class Wait(Struct, frozen=True, gc=False, kw_only=True):
             spot_hi=min(self.spot_hi, other.spot_hi),
             until=min(self.until, other.until),
         )
+
+    def ending(self, until: Instant) -> "Wait":
+        """The same bands, and over at `until` at the latest."""
+        return self if self.until <= until else replace(self, until=until)
+
+    def lasting(self, until: Instant) -> "Wait":
+        """The same bands, and no alarm before `until`."""
+        return self if self.until >= until else replace(self, until=until)
 
     def best_holds(self, bid: Price, ask: Price) -> bool:
         return self.bid_lo <= bid <= self.bid_hi and self.ask_lo <= ask <= self.ask_hi

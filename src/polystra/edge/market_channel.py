@@ -26,6 +26,7 @@ UNKNOWN_TYPE = "unknown event type"
 UNUSED_TYPES = frozenset({"best_bid_ask", "new_market", "market_resolved"})
 """Messages that say nothing about a book or a trade; counted under their own name."""
 
+_SIDES = {side.value: side for side in Side}
 _MILLISECOND = 1_000_000
 _LONGEST_STAMP = 24
 
@@ -256,10 +257,9 @@ def _best(text: str | None) -> Price | None:
 
 
 def _side_of(text: str | None, up: bool) -> Side:
-    try:
-        side = Side(text or "")
-    except ValueError:
-        raise Unreadable("side") from None
+    side = _SIDES.get(text or "")
+    if side is None:
+        raise Unreadable("side")
     return side if up else side.other
 
 

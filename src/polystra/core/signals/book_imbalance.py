@@ -13,8 +13,8 @@ from polystra.core.view import MarketView
 
 def book_imbalance(view: MarketView) -> Signal | None:
     """Unknown on a book that is not to be trusted or has an empty side."""
-    bids = sum(size for _, size in view.bids)
-    asks = sum(size for _, size in view.asks)
+    bids = sum([size for _, size in view.bids])
+    asks = sum([size for _, size in view.asks])
     if view.trouble is not None or not bids or not asks:
         return None
     tilt = (bids - asks) / (bids + asks)

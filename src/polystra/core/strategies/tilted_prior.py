@@ -116,7 +116,7 @@ class TiltedPrior(Struct, frozen=True, kw_only=True):
         if fees is None:
             return None
         offers = []
-        for outcome in Outcome:
+        for outcome in (Outcome.UP, Outcome.DOWN):
             ask = view.ask_of(outcome)
             if ask is not None:
                 probability = up if outcome is Outcome.UP else MICRO - up
