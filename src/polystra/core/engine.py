@@ -143,6 +143,7 @@ class Engine:
         wait = wait.both(Wait(until=min(known.standing.next_at(at), asks_at, _trust_ends(desk, view))))
         desk.wait = _no_shorter(wait, Instant(at + NAP))
         self._say_what_changed(desk, entries, exits)
+        known.notes.extend(lifecycle.gave_up(desk, slot, given, view) for slot, given in entries.given_up)
         self._command(desk, planned)
         self._sweep(desk)
 
@@ -171,6 +172,7 @@ class Engine:
             order, known.next_order = known.next_order, OrderId(known.next_order + 1)
             known.market_of[order] = desk.market.id
             known.notes.append(lifecycle.born(desk, order, terms, known.at))
+            known.notes.extend(lifecycle.retried(desk, order, terms))
             self._commands.append(PlaceOrder(order=order, terms=terms))
 
     def _wind_up(self, desk: Desk) -> None:

@@ -53,6 +53,26 @@ class EntryDenied(Note, frozen=True, kw_only=True):
     allowed: str
 
 
+class EntryGivenUp(Note, frozen=True, kw_only=True):
+    """A resting entry is not wanted any more, since it is too old or its token's price fell: the slot is done for this
+    window. `age` since it was decided; `change` of the token's price since then, in millionths, None where unknown."""
+
+    market: MarketId
+    order: OrderId
+    outcome: Outcome
+    why: str
+    age: Nanos
+    change: int | None
+
+
+class EntryRetried(Note, frozen=True, kw_only=True):
+    """An entry that rested too long was tried again at the market, once: `second` stands for `first`."""
+
+    market: MarketId
+    first: OrderId
+    second: OrderId
+
+
 class OrderMoved(Note, frozen=True, kw_only=True):
     """A step in an order's life; `before` is empty at its birth."""
 
@@ -213,6 +233,8 @@ AnyNote: TypeAlias = (
     MarketFollowed
     | EntryDecided
     | EntryDenied
+    | EntryGivenUp
+    | EntryRetried
     | OrderMoved
     | FillBooked
     | TradeStageMoved
