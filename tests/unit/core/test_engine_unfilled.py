@@ -118,6 +118,16 @@ def test_the_second_try_is_held_for_itself_and_not_by_the_age_of_the_first() -> 
     assert bench.desk.position.up.shares == shares("8")
 
 
+def test_a_second_try_that_fills_in_the_same_instant_is_followed_by_no_third() -> None:
+    bench = resting()
+    bench.book(359, "0.59", "0.61")
+    bench.pass_to(361)
+    assert bench.cancelled(361.1, 1) == ["place o2 entry BUY UP 8 @ 0.61 FAK"]
+    assert bench.fill(361.1, 2, "0.61", "8") == []
+    assert bench.state(2) == "FILLED"
+    assert bench.pass_to(800) == []
+
+
 @pytest.mark.parametrize(("bid", "ask", "value"), [("0.55", "0.57", "price +5.7 %"), ("0.50", "0.52", "price -3.8 %")])
 def test_what_did_not_become_dearer_is_not_tried_again(bid: str, ask: str, value: str) -> None:
     bench = resting()
