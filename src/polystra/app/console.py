@@ -230,6 +230,13 @@ def _clock_drifted(note: nt.ClockDrifted) -> str:
     return f"{off}: entries go on" if note.over else f"{off}: entries wait until it is set"
 
 
+def _watched(note: nt.PositionWatched) -> str:
+    entry = "" if note.entry is None else f" from {rounded(note.entry, 4)}"
+    value = "no price" if note.bid is None else f"bid {show(note.bid)}"
+    pnl = "" if note.pnl is None else f", P&L {signed(note.pnl, 2)} USD"
+    return f"holds {show(note.shares)} {note.outcome}{entry}, {value}{pnl}, exit: {note.exit}"
+
+
 LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.MarketFollowed: _followed,
     nt.EntryDecided: _decided,
@@ -254,6 +261,7 @@ LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.VenueModeChanged: _mode,
     nt.ClockDrifted: _clock_drifted,
     nt.PositionUnpriced: lambda note: f"no price for what is held since {clock(note.since)}: no stop can hold",
+    nt.PositionWatched: _watched,
     nt.FeedTroubled: lambda note: f"{note.stream} stream: {note.what}",
 }
 """One for each kind of note; a test holds it equal to the list of notes."""

@@ -48,6 +48,7 @@ from polystra.core.rules import Rules
 from polystra.core.strategy import Decision, Strategy
 from polystra.core.units import Instant, Usd, seconds
 from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
+from polystra.core.watched import positions_of
 
 NAP = seconds(0.001)
 """No wait is shorter, whatever a strategy asks for: one that is over already would wake for ever."""
@@ -94,6 +95,14 @@ class Engine:
         self._commands.clear()
         known.notes.clear()
         return step
+
+    def positions(self, at: Instant) -> tuple[nt.PositionWatched, ...]:
+        """How everything that is held in open markets stands. A question: it changes nothing."""
+        known = self._known
+        held = (desk for desk in known.open_desks if not desk.position.flat)
+        looks = ((desk, desk.view(at, known.surroundings(desk.market, Usd(0)))) for desk in held)
+        sells = known.standing.sells(at)
+        return tuple(one for desk, view in looks for one in positions_of(desk, view, sells))
 
     @property
     def next_wake(self) -> Instant | None:

@@ -216,6 +216,19 @@ class PositionUnpriced(Note, frozen=True, kw_only=True):
     since: Instant
 
 
+class PositionWatched(Note, frozen=True, kw_only=True):
+    """How a position stands, once a minute. Told to who looks on, and not recorded. `entry` is the price of a share,
+    `pnl` what a sale at the `bid` would bring before fees; None where nobody can say. `exit` in plain words."""
+
+    market: MarketId
+    outcome: Outcome
+    shares: Shares
+    entry: Price | None
+    bid: Price | None
+    pnl: Usd | None
+    exit: str
+
+
 class FeedTroubled(Note, frozen=True, kw_only=True):
     """A stream has no connection, or said what nobody could use. Who is to decide by it hears so elsewhere."""
 
@@ -253,5 +266,6 @@ AnyNote: TypeAlias = (
     | VenueModeChanged
     | ClockDrifted
     | PositionUnpriced
+    | PositionWatched
     | FeedTroubled
 )

@@ -34,6 +34,7 @@ from polystra.core.notes import (
     Note,
     OrderMoved,
     PositionUnpriced,
+    PositionWatched,
     ReadingFailed,
     SlotSuspended,
     StateChanged,
@@ -234,5 +235,6 @@ ROWS: dict[type[Note], Kept] = {
     VenueModeChanged: AS_IT_IS,
     ClockDrifted: AS_IT_IS,
     PositionUnpriced: AS_IT_IS,
+    PositionWatched: AS_IT_IS,
     FeedTroubled: AS_IT_IS,
 }
