@@ -10,7 +10,6 @@ from polystra import __version__
 from polystra.app.inbox import Inbox, Waiting
 from polystra.app.kill_switch import KillSwitch, Watch
 from polystra.app.outbox import OrderNames, Outbox, Venue
-from polystra.app.position_watch import PositionWatch
 from polystra.app.runtime import Listener, run, silent
 from polystra.app.settings import Settings, strategy_digest
 from polystra.app.venue_signer import VenueSigner
@@ -146,7 +145,7 @@ class Trader:
             if stopped is not None:
                 beside.append(asyncio.create_task(self._stop(stopped, far, inbox, outbox)))
             try:
-                await run(engine, inbox, journal, ledger, outbox, PositionWatch(engine, tell).tell)
+                await run(engine, inbox, journal, ledger, outbox, tell)
             finally:
                 for task in beside:
                     task.cancel()

@@ -2,30 +2,21 @@
 
 from polystra.app.console import line_of
 from polystra.app.position_watch import PositionWatch
-from polystra.core import events as ev
 from polystra.core import notes as nt
-from polystra.core.engine import NOTHING, Step
 from polystra.core.ids import MarketId, OrderId
 from polystra.core.terms import Outcome
 from polystra.core.units import price, seconds, shares, usd
-from tests.core_cases import covered, moment, second
+from tests.core_cases import covered, moment
 
 
-def test_each_minute_is_told_once_with_its_first_step() -> None:
-    told: list[tuple[float, int]] = []
-    watch = PositionWatch(covered().engine, lambda event, step: told.append((second(event.at), len(step.notes))))
-    for at in (60, 61, 119, 120, 150, 180, 305.5, 359.9, 360):
-        watch.tell(ev.Woke(at=moment(at)), NOTHING)
-    assert [at for at, count in told if count] == [60, 120, 180, 305.5, 360]
-    assert len(told) == 9, "every other step is told as it is"
-
-
-def test_what_the_step_says_itself_comes_first() -> None:
-    told: list[nt.AnyNote] = []
-    retried = nt.EntryRetried(market=STANDS.market, first=OrderId(3), second=OrderId(4))
-    watch = PositionWatch(covered().engine, lambda event, step: told.extend(step.notes))
-    watch.tell(ev.Woke(at=moment(60)), Step((), (retried,)))
-    assert [type(note) for note in told] == [nt.EntryRetried, nt.PositionWatched]
+def test_each_minute_is_told_once_with_its_first_event() -> None:
+    watch = PositionWatch(covered().engine)
+    told = [second for second in range(60, 300) if watch.look(moment(second))]
+    assert told == [60, 120, 180, 240]
+    assert watch.look(moment(299.9)) == ()
+    assert len(watch.look(moment(305.5))) == 1, "late, when nothing happened before"
+    assert watch.look(moment(359.9)) == ()
+    assert len(watch.look(moment(360))) == 1
 
 
 STANDS = nt.PositionWatched(
