@@ -45,6 +45,23 @@ LINES: Mapping[str, tuple[str, str]] = {
     "exits.hold_last_seconds": ("s", "Nothing is sold in the window's last seconds: held to settlement."),
     "exits.stop_order": ("", "`FAK` sells what it can and tries the rest again; `FOK` sells all at once or nothing."),
     "exits.stop_slippage": ("USD a share", "A stop sells at worst this far below the bid that set it off."),
+    "unfilled.cancel_orders": (
+        "",
+        "Give up resting entries that nobody fills; off: they rest as long as wished for.",
+    ),
+    "unfilled.timeout_seconds": (
+        "s",
+        "A resting entry that is older is cancelled. Meant for 15-minute windows; in others in proportion.",
+    ),
+    "unfilled.cancel_threshold_percent": (
+        "%",
+        "So is one whose token has become this much cheaper since it was placed, by the middle of its book.",
+    ),
+    "unfilled.retry_on_winning_side": (
+        "",
+        "One that was too old is tried again, once, at the market while the underlying is on its side.",
+    ),
+    "unfilled.retry_above_percent": ("%", "It is tried again only if its token has become more than this much dearer."),
     "engine.book_patience_seconds": ("s", "A book silent for longer is not trusted."),
     "engine.doubt_patience_seconds": (
         "s",

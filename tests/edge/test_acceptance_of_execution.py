@@ -40,6 +40,7 @@ from tests.edge.execution_cases import (
     total,
 )
 from tests.edge.wire_stage import Floor, WireOutcomes, WireStage, exchange_truth
+from tests.edge.wish_cases import changed
 from tests.truth import after, book, steady, tape_file
 
 __all__ = ["exchange_truth"]
@@ -103,6 +104,7 @@ def test_half_of_the_book_is_gone_when_an_immediate_order_arrives(
 @pytest.mark.spec("S9.A2")
 def test_a_gtd_is_filled_in_part_and_gone_at_its_expiry(exchange_truth: WireStage) -> None:
     """Wished for 200 s of the venue's clock, of which the venue takes a minute off: 20 + 140 s."""
+    exchange_truth.settings = changed(exchange_truth.settings, unfilled={"cancel_orders": False})
     live: list[list[tuple[int, int]]] = []
 
     def look(floor: Floor) -> None:

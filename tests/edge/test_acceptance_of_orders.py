@@ -176,6 +176,7 @@ def test_of_three_stakes_of_4_from_10_the_third_is_skipped_with_its_reason(excha
         exchange_truth.settings,
         simulation={"starting_cash_usd": Decimal(10)},
         stakes={"bet_percent": Decimal(100), "max_stake_usd": Decimal(4)},
+        unfilled={"cancel_orders": False},
     )
     told = dict.fromkeys(COINS[:3], (wish(Outcome.UP, "0.40", rests=True, conviction="1"),))
     run = exchange_truth.play_on_wire(quiet([coin_window(nth) for nth in range(3)]), together(told))

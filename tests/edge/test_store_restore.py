@@ -11,6 +11,8 @@ from polystra.core.markets import Market, Payout
 from polystra.core.notes import (
     AdjustmentBooked,
     AnyNote,
+    EntryGivenUp,
+    EntryRetried,
     MarketHalted,
     MarketSettled,
     MemoryKept,
@@ -122,6 +124,17 @@ def test_better_known_facts_of_a_market_replace_the_first(ledger: Ledger) -> Non
     loaded = ledger.load(NOON)
     assert loaded.markets == (better,)
     assert loaded.halted == (BTC.id,)
+
+
+def test_an_entry_that_was_given_up_is_told_once_until_its_market_is_settled(ledger: Ledger) -> None:
+    given_up = EntryGivenUp(
+        market=BTC.id, order=OrderId(1), outcome=Outcome.UP, why="too old", age=seconds(301), change=None
+    )
+    ledger.record(1, NOON, [intent(1), intent(2)], [followed(), born(1), born(2), given_up])
+    told(ledger, given_up, EntryRetried(market=BTC.id, first=OrderId(1), second=OrderId(2)))
+    assert ledger.load(NOON).given_up == (OrderId(1),)
+    told(ledger, settled(BTC, "0", "0"))
+    assert ledger.load(NOON).given_up == ()
 
 
 def test_a_settled_market_is_over_with_all_that_belongs_to_it(ledger: Ledger) -> None:

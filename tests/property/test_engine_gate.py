@@ -8,6 +8,7 @@ planner that is too wide or too late makes the two differ.
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from polystra.core.engine import Engine
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.strategy import Decision, ExitPolicy, Needs, StopPolicy, WakesOn, Wish
 from polystra.core.terms import Outcome, TimeInForce
+from polystra.core.unfilled import UnfilledRules
 from polystra.core.units import MICRO, Instant, Nanos, Price, price, seconds, usd
 from polystra.core.view import ANYTHING, MarketView, Wait
 from tests.core_cases import LIMITS, RULES, moment
@@ -35,6 +37,7 @@ EXITS = ExitPolicy(
 """Selling ends 60 s into the window, so that a run of 90 s sees it end."""
 
 STAKES = replace(RULES.stakes, max_stake=usd(6))
+UNFILLED = UnfilledRules(timeout=seconds(6), threshold=100_000, retry_above=0)
 HURRY = seconds(0.15)
 PATIENT = seconds(1_000)
 
@@ -86,11 +89,12 @@ def _wish(outcome: Outcome, at: Price, kind: TimeInForce) -> Wish:
 
 
 def life(
-    seed: int, *, hurried: bool, rest: Price | None = None, late: bool = False, patience: Nanos = PATIENT
+    seed: int, *, hurried: bool, rest: Price | None = None, late: bool = False, **changes: Any
 ) -> list[tuple[int, str]]:
     """A window's first 75 seconds; `late` leaves entries 45 of them. Books are silent for up to five seconds."""
     limits = replace(LIMITS, min_time_left=seconds(855)) if late else LIMITS
-    rules = replace(RULES, stakes=STAKES, limits=limits, doubt_patience=seconds(20), book_patience=patience)
+    rules = replace(RULES, stakes=STAKES, limits=limits, doubt_patience=seconds(20), book_patience=PATIENT)
+    rules = replace(rules, **changes)
     engine = started(Engine(rules, {WINDOW.series: Chaser(hurried=hurried, rest=rest)}, StandAside()))
     return live(engine, TinyVenue(seed), in_order(market_day(seed, 75), weather(seed, 75)), moment(75))
 
@@ -101,12 +105,13 @@ def life(
     rest=st.sampled_from([None, None, price("0.40"), price("0.30")]),
     late=st.booleans(),
     patience=st.sampled_from([PATIENT, seconds(3)]),
+    unfilled=st.sampled_from([None, UNFILLED]),
 )
 def test_an_engine_that_looks_again_and_again_commands_the_same(
-    seed: int, rest: Price | None, late: bool, patience: Nanos
+    seed: int, rest: Price | None, late: bool, patience: Nanos, unfilled: UnfilledRules | None
 ) -> None:
-    patient = life(seed, hurried=False, rest=rest, late=late, patience=patience)
-    assert patient == life(seed, hurried=True, rest=rest, late=late, patience=patience)
+    same: dict[str, Any] = {"rest": rest, "late": late, "book_patience": patience, "unfilled": unfilled}
+    assert life(seed, hurried=False, **same) == life(seed, hurried=True, **same)
 
 
 @given(seed=st.integers(0, 2**32))

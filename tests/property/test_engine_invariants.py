@@ -17,6 +17,7 @@ from polystra.core.ids import OrderId
 from polystra.core.lifecycle import MOST_RESENDS
 from polystra.core.orders import Order, OrderState
 from polystra.core.positions import position_of
+from polystra.core.rules import Rules
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.terms import OrderTerms, Outcome, Purpose, Side, slot_of
 from polystra.core.units import SIZE_STEP, Instant, Nanos, Price, price, seconds, usd
@@ -134,10 +135,10 @@ class Watched(TinyVenue):
         return list(self.engine._known.desks[WINDOW.id].orders.values())
 
 
-def lived(seed: int, rest: Price | None) -> Watched:
+def lived(seed: int, rest: Price | None, rules: Rules = SETTINGS, watched: type[Watched] = Watched) -> Watched:
     """75 s of misfortune, then 180 s in which nothing goes wrong and the book stands still."""
-    engine = started(Engine(SETTINGS, {WINDOW.series: Chaser(hurried=False, rest=rest, exits=ALWAYS)}, StandAside()))
-    venue = Watched(seed, engine)
+    engine = started(Engine(rules, {WINDOW.series: Chaser(hurried=False, rest=rest, exits=ALWAYS)}, StandAside()))
+    venue = watched(seed, engine)
     live(engine, venue, in_order(market_day(seed, 75), weather(seed, 60)), moment(76))
     venue.kind, venue.mode = True, None
     venue.pass_by(moment(76))
@@ -149,7 +150,11 @@ def lived(seed: int, rest: Price | None) -> Watched:
 @settings(max_examples=300)
 @given(seed=st.integers(0, 2**32), rest=st.sampled_from([None, price("0.40")]))
 def test_the_invariants_hold_and_everything_heals(seed: int, rest: Price | None) -> None:
-    venue = lived(seed, rest)
+    healed(lived(seed, rest))
+
+
+def healed(venue: Watched) -> None:
+    """Nothing is in doubt, and venue and engine agree on everything."""
     desk = venue.engine._known.desks[WINDOW.id]
     open_states = {order.state for order in venue.ours if order.live}
     assert open_states <= {OrderState.WORKING}, "nothing is left in doubt"

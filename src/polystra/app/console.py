@@ -14,6 +14,7 @@ from polystra.core.events import AnyEvent, LedgerLoaded
 from polystra.core.ids import MarketId, OrderId, show_order
 from polystra.core.markets import Market, Payout
 from polystra.core.terms import Side, TradeStage
+from polystra.core.unfilled import percent
 from polystra.core.units import Instant, seconds, show
 
 MINUTE = seconds(60)
@@ -159,6 +160,11 @@ def _denied(note: nt.EntryDenied) -> str:
     return f"{note.outcome} entry denied: {note.limit} is {note.value}, allowed {note.allowed}"
 
 
+def _given_up(note: nt.EntryGivenUp) -> str:
+    change = "" if note.change is None else f", price {percent(note.change)} since it was placed"
+    return f"{show_order(note.order)} given up unfilled: {note.why}, {note.age / 1e9:.0f} s old{change}"
+
+
 def _moved(note: nt.OrderMoved) -> str:
     order = show_order(note.order)
     if not note.before:
@@ -224,10 +230,19 @@ def _clock_drifted(note: nt.ClockDrifted) -> str:
     return f"{off}: entries go on" if note.over else f"{off}: entries wait until it is set"
 
 
+def _watched(note: nt.PositionWatched) -> str:
+    entry = "" if note.entry is None else f" from {rounded(note.entry, 4)}"
+    value = "no price" if note.bid is None else f"bid {show(note.bid)}"
+    pnl = "" if note.pnl is None else f", P&L {signed(note.pnl, 2)} USD"
+    return f"holds {show(note.shares)} {note.outcome}{entry}, {value}{pnl}, exit: {note.exit}"
+
+
 LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.MarketFollowed: _followed,
     nt.EntryDecided: _decided,
     nt.EntryDenied: _denied,
+    nt.EntryGivenUp: _given_up,
+    nt.EntryRetried: lambda note: f"{show_order(note.first)} is tried again at the market as {show_order(note.second)}",
     nt.OrderMoved: _moved,
     nt.FillBooked: _filled,
     nt.TradeStageMoved: _staged,
@@ -246,6 +261,7 @@ LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.VenueModeChanged: _mode,
     nt.ClockDrifted: _clock_drifted,
     nt.PositionUnpriced: lambda note: f"no price for what is held since {clock(note.since)}: no stop can hold",
+    nt.PositionWatched: _watched,
     nt.FeedTroubled: lambda note: f"{note.stream} stream: {note.what}",
 }
 """One for each kind of note; a test holds it equal to the list of notes."""

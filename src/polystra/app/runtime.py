@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from polystra.app.inbox import Inbox
 from polystra.app.outbox import Outbox
+from polystra.app.position_watch import PositionWatch
 from polystra.core.commands import PlaceOrder
 from polystra.core.engine import NOTHING, Engine, Step
 from polystra.core.events import AnyEvent, LedgerLoaded, TradingState, TradingStateSet
@@ -26,12 +27,14 @@ def silent(event: AnyEvent, step: Step) -> None:
 async def run(
     engine: Engine, inbox: Inbox, journal: Journal, ledger: Ledger, outbox: Outbox, tell: Listener = silent
 ) -> None:
-    """Until the inbox ends. `tell` hears every step that changed something, after it was recorded.
+    """Until the inbox ends. `tell` hears every step that changed something, after it was recorded; and once a minute,
+    with what is recorded nowhere, how each position stands.
 
     A journal or ledger that cannot be written stops new orders, not the loop: cancels go on, and what could not be
     written is written later. Raises `LedgerUnavailable` when it could not be to the end.
     """
     keeper = _Keeper(journal, ledger, inbox)
+    watch = PositionWatch(engine)
     async for event in inbox:  # Woke, when due, comes from here too
         keeper.see(event)  # what we knew
         step = engine.handle(event)  # what we decided (pure)
@@ -42,7 +45,9 @@ async def run(
                 outbox.send(ready)  # what we do; answers return to the inbox
             else:
                 outbox.hold_back(ready, why_not)
-            tell(event, step)
+        positions = watch.look(event.at)
+        if step is not NOTHING or positions:
+            tell(event, Step(step.commands, (*step.notes, *positions)) if positions else step)
         inbox.wake_at(engine.next_wake)
     keeper.write_rest()
 

@@ -24,6 +24,7 @@ from polystra.core.sizing import StakeRules
 from polystra.core.strategies.tilted_prior import TiltedPrior
 from polystra.core.strategy import ExitPolicy, StopPolicy, Strategy
 from polystra.core.terms import TimeInForce
+from polystra.core.unfilled import UnfilledRules
 from polystra.core.units import MICRO, micro, price, seconds, usd
 
 PREFIX = "POLYSTRA__"
@@ -75,6 +76,16 @@ class ExitSettings(_Section):
     stop_min_age_seconds: Seconds = 30
     stop_slippage: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=6)] = Decimal("0.05")
     stop_order: Literal["FAK", "FOK"] = "FAK"
+
+
+class UnfilledSettings(_Section):
+    """When a resting entry that is not filled is given up, and whether it is tried again."""
+
+    cancel_orders: bool = True
+    timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300
+    cancel_threshold_percent: Annotated[Decimal, Field(gt=0, le=100, decimal_places=4)] = Decimal(15)
+    retry_on_winning_side: bool = True
+    retry_above_percent: Annotated[Decimal, Field(ge=0, le=1_000, decimal_places=4)] = Decimal(10)
 
 
 class EngineSettings(_Section):
@@ -150,6 +161,7 @@ class Settings(_Section):
     stakes: StakeSettings = StakeSettings()
     limits: LimitSettings = LimitSettings()
     exits: ExitSettings = ExitSettings()
+    unfilled: UnfilledSettings = UnfilledSettings()
     engine: EngineSettings = EngineSettings()
     strategy: StrategySettings = StrategySettings()
     venue: VenueSettings = VenueSettings()
@@ -184,6 +196,19 @@ class Settings(_Section):
             drift_confirmed_after=seconds(engine.drift_confirmed_after_seconds),
             max_clock_offset=seconds(engine.max_clock_offset_seconds),
             auto_adjust=_part(engine.auto_adjust_percent),
+            unfilled=self._unfilled,
+        )
+
+    @property
+    def _unfilled(self) -> UnfilledRules | None:
+        own = self.unfilled
+        if not own.cancel_orders:
+            return None
+        return UnfilledRules(
+            timeout=seconds(own.timeout_seconds),
+            threshold=_part(own.cancel_threshold_percent),
+            retries=own.retry_on_winning_side,
+            retry_above=_part(own.retry_above_percent),
         )
 
     @property

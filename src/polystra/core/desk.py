@@ -22,8 +22,9 @@ from polystra.core.referee import Referee, after_reading
 from polystra.core.restored import Memory
 from polystra.core.strategy import Decision, Strategy, Wake
 from polystra.core.terms import Outcome, Purpose, Side, Slot, slot_of
+from polystra.core.unfilled import GivenUp
 from polystra.core.units import MICRO, SIZE_STEP, Instant, Nanos, Price, Shares, Tick, Usd, mirror
-from polystra.core.view import ANYTHING, NEVER, MarketView, Surroundings, Wait
+from polystra.core.view import ANYTHING, NEVER, MarketView, Surroundings, Wait, middle_of
 
 
 class Desk:
@@ -52,6 +53,7 @@ class Desk:
         self.wallet: dict[Outcome, Shares] = {}
         self.suspended: dict[Slot, Suspension] = {}
         self.uncancelled: dict[OrderId, Suspension] = {}
+        self.given_up: dict[Slot, GivenUp] = {}
         self.memory: Struct | None = strategy.first_memory
         self.decision: Decision | None = None
         self.called_at = Instant(0)
@@ -79,6 +81,15 @@ class Desk:
             return Usd(0)
         mine = (order for order in self.live if slot_of(order.terms) == wish)
         return reserved_by(mine, self.market.fees)
+
+    def resting_in(self, slot: Slot) -> Order | None:
+        """The live order in this slot that rests, or may."""
+        mine = (order for order in self.live if slot_of(order.terms) == slot)
+        return next((order for order in mine if not order.terms.time_in_force.immediate), None)
+
+    def quoted(self, outcome: Outcome) -> Price | None:
+        """The middle of an outcome's book as it is now; None while one side is empty."""
+        return middle_of(self.book.bid, self.book.ask, outcome)
 
     @property
     def shown_position(self) -> MarketPosition:

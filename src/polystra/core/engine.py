@@ -47,6 +47,7 @@ from polystra.core.rules import Rules
 from polystra.core.strategy import Decision, Strategy
 from polystra.core.units import Instant, Usd, seconds
 from polystra.core.view import ANYTHING, NEVER, MarketView
+from polystra.core.watched import positions_of
 
 NAP = seconds(0.001)
 """No wait is shorter, whatever a strategy asks for: one that is over already would wake for ever."""
@@ -93,6 +94,14 @@ class Engine:
         self._commands.clear()
         known.notes.clear()
         return step
+
+    def positions(self, at: Instant) -> tuple[nt.PositionWatched, ...]:
+        """How everything that is held in open markets stands. A question: it changes nothing."""
+        known = self._known
+        held = (desk for desk in known.open_desks if not desk.position.flat)
+        looks = ((desk, desk.view(at, known.surroundings(desk.market, Usd(0)))) for desk in held)
+        sells = known.standing.sells(at)
+        return tuple(one for desk, view in looks for one in positions_of(desk, view, sells))
 
     @property
     def next_wake(self) -> Instant | None:
@@ -143,6 +152,7 @@ class Engine:
         wait = desk.own_bands(desk.decision).both(entries.wait).both(exits.wait)
         desk.wait = wait.ending(until).lasting(Instant(at + NAP))
         self._say_what_changed(desk, entries, exits)
+        known.notes.extend(lifecycle.gave_up(desk, slot, given, view) for slot, given in entries.given_up)
         self._command(desk, planned)
         self._sweep(desk)
 
@@ -171,6 +181,7 @@ class Engine:
             order, known.next_order = known.next_order, OrderId(known.next_order + 1)
             known.market_of[order] = desk.market.id
             known.notes.append(lifecycle.born(desk, order, terms, known.at))
+            known.notes.extend(lifecycle.retried(desk, order, terms))
             self._commands.append(PlaceOrder(order=order, terms=terms))
 
     def _wind_up(self, desk: Desk) -> None:

@@ -11,15 +11,18 @@ from polystra.core.rules import Rules
 from polystra.core.sizing import size_for, stake_for
 from polystra.core.strategy import Wish
 from polystra.core.terms import OrderTerms, Purpose, Side, Slot
+from polystra.core.unfilled import GivenUp, Patience, UnfilledRules, patience_for
 from polystra.core.units import MICRO, Instant, Price, Shares, Usd
 from polystra.core.view import ANYTHING, MarketView, Wait
 
 
 class EntryPlan(Struct, frozen=True, gc=False, kw_only=True):
-    """The entries that may be placed, the denials with the wish they answer, and the wait of all verdicts."""
+    """The entries that may be placed, the denials with the wish they answer, the slots whose resting entry is given up
+    now, and the wait of all verdicts."""
 
     approved: tuple[Approved, ...] = ()
     denied: tuple[tuple[Wish, Denied], ...] = ()
+    given_up: tuple[tuple[Slot, GivenUp], ...] = ()
     wait: Wait = ANYTHING
 
 
@@ -38,36 +41,47 @@ def wanted_entries(
         return NO_ENTRIES
     approved: list[Approved] = []
     denied: list[tuple[Wish, Denied]] = []
+    given_up: list[tuple[Slot, GivenUp]] = []
     wait = ANYTHING
     promised = 0
-    for wish in wishes:
-        own = desk.reserved_by_entry(Slot(desk.market.id, wish.outcome, Side.BUY, Purpose.ENTRY))
+    for wished in wishes:
+        slot = Slot(desk.market.id, wished.outcome, Side.BUY, Purpose.ENTRY)
+        patience = _patience(desk, view, wished, slot, rules.unfilled)
+        wait = wait.both(patience.wait)
+        given_up += [] if patience.given_up is None else [(slot, patience.given_up)]
+        denied += [] if patience.denied is None else [(wished, patience.denied)]
+        wish = patience.wish
+        if wish is None:
+            continue
+        own = desk.reserved_by_entry(slot)
         others = _others(desk, account, own, promised)
         price = desk.market.tick.down(wish.price)
         offered = desk.offered(wish.outcome, price)
-        stake = stake_for(rules.stakes, wish.conviction, others.free)
-        terms = _terms_of(desk, wish, price, offered, stake, view.at)
-        verdict = review(
-            _steady(wish, terms),
-            terms,
-            rules.limits,
-            Situation(
-                view=view,
-                account=others,
-                market_stake=Usd(stake_of(desk.position) + desk.reserved - own + promised),
-                state=state,
-                halted=halted or desk.halted,
-                unknown_need=unknown_need(desk, view),
-                offered=offered,
-            ),
+        terms = _terms_of(desk, wish, price, offered, stake_for(rules.stakes, wish.conviction, others.free), view.at)
+        situation = Situation(
+            view=view,
+            account=others,
+            market_stake=Usd(stake_of(desk.position) + desk.reserved - own + promised),
+            state=state,
+            halted=halted or desk.halted,
+            unknown_need=unknown_need(desk, view),
+            offered=offered,
         )
+        verdict = review(_steady(wish, terms), terms, rules.limits, situation)
         wait = wait.both(verdict.wait)
         if isinstance(verdict, Approved):
             approved.append(verdict)
             promised += max(cost_of_worst(terms, desk.market.fees) - own, 0)
         else:
             denied.append((wish, verdict))
-    return EntryPlan(approved=tuple(approved), denied=tuple(denied), wait=wait)
+    return EntryPlan(approved=tuple(approved), denied=tuple(denied), given_up=tuple(given_up), wait=wait)
+
+
+def _patience(desk: Desk, view: MarketView, wish: Wish, slot: Slot, rules: UnfilledRules | None) -> Patience:
+    """What is left of a wish beside the entry that rests in its slot, or was given up there."""
+    given = desk.given_up.get(slot)
+    order = desk.resting_in(slot) if given is None else desk.orders[given.order]
+    return Patience(wish=wish) if rules is None or order is None else patience_for(wish, order, given, view, rules)
 
 
 def unknown_need(desk: Desk, view: MarketView) -> str | None:

@@ -336,6 +336,7 @@ class LedgerLoaded(Event, frozen=True, kw_only=True):
     realised_today: Usd = Usd(0)
     state: TradingState = TradingState.ARMED
     halted: tuple[MarketId, ...] = ()
+    given_up: tuple[OrderId, ...] = ()
 
 
 class Started(Event, frozen=True, kw_only=True):

@@ -17,6 +17,8 @@ from polystra.core.notes import (
     AdjustmentBooked,
     AnyNote,
     DriftFound,
+    EntryGivenUp,
+    EntryRetried,
     FillBooked,
     MarketHalted,
     OrderMoved,
@@ -29,8 +31,10 @@ from polystra.core.positions import Adjustment
 from polystra.core.reconcile import ShareDrift
 from polystra.core.restored import RestoredFill, RestoredOrder
 from polystra.core.standing import MODES, Mode, forbids
-from polystra.core.terms import OrderTerms, slot_of
-from polystra.core.units import MICRO, Instant, Shares, Usd, show
+from polystra.core.terms import OrderTerms, Slot, slot_of
+from polystra.core.unfilled import GivenUp, Why, change_of
+from polystra.core.units import MICRO, Instant, Nanos, Shares, Usd, show
+from polystra.core.view import MarketView
 
 MOST_RESENDS = 2
 """How often the same bytes of a resting order are sent again while its outcome is unknown (I9). An immediate one never:
@@ -40,9 +44,33 @@ it may have been killed, which leaves no trace either."""
 def born(desk: Desk, order: OrderId, terms: OrderTerms, at: Instant) -> AnyNote:
     """A new intent of ours."""
     resends = 0 if terms.time_in_force.immediate else MOST_RESENDS
-    desk.keep(Order(id=order, terms=terms, decided_at=at, state_at=at, resends=resends))
+    quoted = desk.quoted(terms.outcome)
+    desk.keep(Order(id=order, terms=terms, decided_at=at, state_at=at, resends=resends, quoted=quoted))
     asks = f"{terms.purpose} {terms.side} {terms.outcome} {show(terms.shares)} @ {show(terms.price)}"
     return OrderMoved(order=order, market=desk.market.id, before="", after=OrderState.SUBMITTING, cause=asks)
+
+
+def gave_up(desk: Desk, slot: Slot, given: GivenUp, view: MarketView) -> AnyNote:
+    """The entry that rests in a slot is not wanted any more, and no other will be in this window."""
+    desk.given_up[slot] = given
+    order = desk.orders[given.order]
+    return EntryGivenUp(
+        market=desk.market.id,
+        order=order.id,
+        outcome=slot.outcome,
+        why=given.why,
+        age=Nanos(view.at - order.decided_at),
+        change=change_of(order, view),
+    )
+
+
+def retried(desk: Desk, order: OrderId, terms: OrderTerms) -> tuple[AnyNote, ...]:
+    """A new order in a slot that was just given up is the second try: link it to the first."""
+    given = desk.given_up.get(slot_of(terms))
+    if given is None or given.why is not Why.AGED or given.second is not None:
+        return ()
+    desk.given_up[slot_of(terms)] = replace(given, second=order)
+    return (EntryRetried(market=desk.market.id, first=given.order, second=order),)
 
 
 def told(desk: Desk, order: OrderId, heard: Heard, at: Instant, cause: str = "") -> tuple[AnyNote, ...]:
@@ -148,6 +176,11 @@ def remembered(desks: Mapping[MarketId, Desk], ledger: LedgerLoaded) -> None:
         desk.refold()
     for memory in ledger.memories:
         _desk_in(desks, memory.market).remember(memory)
+    terms = {stored.order: stored.terms for stored in ledger.orders}
+    for order in ledger.given_up:
+        if order in terms:
+            given = GivenUp(order=order, why=Why.RESTORED)
+            _desk_in(desks, terms[order].market).given_up[slot_of(terms[order])] = given
     for market in ledger.halted:
         _desk_in(desks, market).halted = "halted before the restart"
 

@@ -53,6 +53,26 @@ class EntryDenied(Note, frozen=True, kw_only=True):
     allowed: str
 
 
+class EntryGivenUp(Note, frozen=True, kw_only=True):
+    """A resting entry is not wanted any more, since it is too old or its token's price fell: the slot is done for this
+    window. `age` since it was decided; `change` of the token's price since then, in millionths, None where unknown."""
+
+    market: MarketId
+    order: OrderId
+    outcome: Outcome
+    why: str
+    age: Nanos
+    change: int | None
+
+
+class EntryRetried(Note, frozen=True, kw_only=True):
+    """An entry that rested too long was tried again at the market, once: `second` stands for `first`."""
+
+    market: MarketId
+    first: OrderId
+    second: OrderId
+
+
 class OrderMoved(Note, frozen=True, kw_only=True):
     """A step in an order's life; `before` is empty at its birth."""
 
@@ -196,6 +216,19 @@ class PositionUnpriced(Note, frozen=True, kw_only=True):
     since: Instant
 
 
+class PositionWatched(Note, frozen=True, kw_only=True):
+    """How a position stands, once a minute. Told to who looks on, and not recorded. `entry` is the price of a share,
+    `pnl` what a sale at the `bid` would bring before fees; None where nobody can say. `exit` in plain words."""
+
+    market: MarketId
+    outcome: Outcome
+    shares: Shares
+    entry: Price | None
+    bid: Price | None
+    pnl: Usd | None
+    exit: str
+
+
 class FeedTroubled(Note, frozen=True, kw_only=True):
     """A stream has no connection, or said what nobody could use. Who is to decide by it hears so elsewhere."""
 
@@ -213,6 +246,8 @@ AnyNote: TypeAlias = (
     MarketFollowed
     | EntryDecided
     | EntryDenied
+    | EntryGivenUp
+    | EntryRetried
     | OrderMoved
     | FillBooked
     | TradeStageMoved
@@ -231,5 +266,6 @@ AnyNote: TypeAlias = (
     | VenueModeChanged
     | ClockDrifted
     | PositionUnpriced
+    | PositionWatched
     | FeedTroubled
 )

@@ -150,7 +150,7 @@ class Order(Struct, frozen=True, gc=False, kw_only=True):
 
     `missed`: the venue said, after its outcome became unknown, that it does not know it; `resends` is how often the
     same bytes may still be sent in that case, none once the process that signed them is gone; `resent_at` is when they
-    last were.
+    last were. `quoted` is the middle of its token's book when it was decided, where that was known.
     """
 
     id: OrderId
@@ -165,6 +165,7 @@ class Order(Struct, frozen=True, gc=False, kw_only=True):
     missed: bool = False
     resends: int = 0
     resent_at: Instant | None = None
+    quoted: Price | None = None
 
     @property
     def sent_at(self) -> Instant:

@@ -16,6 +16,14 @@ NEVER = Instant(2**62)
 _FAR = 2**62
 
 
+def middle_of(bid: Price, ask: Price, outcome: Outcome) -> Price | None:
+    """The middle of an outcome's book by the best prices of Up; None while one side is empty."""
+    if bid == NO_BID or ask == NO_ASK:
+        return None
+    middle = Price((bid + ask) // 2)
+    return middle if outcome is Outcome.UP else mirror(middle)
+
+
 class Wait(Struct, frozen=True, gc=False, kw_only=True):
     """The closed bands of best prices (Up terms) and of the underlying, and the time, outside which a decision could
     change. While all hold, deciding again would give the same answer, and need not be done.
@@ -125,9 +133,11 @@ class MarketView(Struct, frozen=True, gc=False, kw_only=True):
     @property
     def mid(self) -> Price | None:
         """The middle of the Up book; None while one side is empty."""
-        if self.bid == NO_BID or self.ask == NO_ASK:
-            return None
-        return Price((self.bid + self.ask) // 2)
+        return self.mid_of(Outcome.UP)
+
+    def mid_of(self, outcome: Outcome) -> Price | None:
+        """The middle of an outcome's own book; None while one side is empty."""
+        return middle_of(self.bid, self.ask, outcome)
 
     def ask_of(self, outcome: Outcome) -> Price | None:
         """The best price at which `outcome` can be bought; None when nobody offers it."""

@@ -12,9 +12,10 @@ from polystra.app.runtime import run, silent
 from polystra.core import commands as cm
 from polystra.core import events as ev
 from polystra.core.engine import NOTHING, Engine, Step
-from polystra.core.ids import OrderId
-from polystra.core.notes import ReadingFailed
-from polystra.core.units import Instant, Usd
+from polystra.core.ids import MarketId, OrderId
+from polystra.core.notes import PositionWatched, ReadingFailed
+from polystra.core.terms import Outcome
+from polystra.core.units import Instant, Shares, Usd
 from polystra.edge.store.errors import LedgerUnavailable
 from polystra.edge.store.journal import Journal
 from polystra.edge.store.ledger import Ledger
@@ -50,11 +51,15 @@ class Scripted:
         self.steps = steps
         self.heard: list[ev.AnyEvent] = []
         self.next_wake: Instant | None = None
+        self.held: tuple[PositionWatched, ...] = ()
 
     def handle(self, event: ev.AnyEvent) -> Step:
         self.heard.append(event)
         self.deeds.append("decide")
         return self.steps.get(int(event.order), NOTHING) if isinstance(event, ev.OrderNotFound) else NOTHING
+
+    def positions(self, at: Instant) -> tuple[PositionWatched, ...]:
+        return self.held
 
 
 class Loop:
@@ -107,6 +112,18 @@ def test_an_event_that_changes_nothing_is_only_seen() -> None:
     loop = Loop({})
     loop.play(ask(1), tell=lambda event, step: loop.deeds.append("tell"))
     assert loop.deeds == ["saw OrderNotFound", "decide"]
+
+
+def test_positions_are_told_once_a_minute_and_recorded_nowhere() -> None:
+    loop = Loop({2: Step((), (note("two"),))})
+    held = PositionWatched(
+        market=MarketId("0x01"), outcome=Outcome.UP, shares=Shares(1), entry=None, bid=None, pnl=None, exit="none"
+    )
+    loop.engine.held = (held,)
+    told: list[Step] = []
+    loop.play(ask(1), ask(2), tell=lambda event, step: told.append(step))
+    assert told == [Step((), (held,)), Step((), (note("two"),))], "both in one minute"
+    assert loop.ledger.notes == [note("two")]
 
 
 def test_every_step_is_written_with_the_number_of_its_event() -> None:

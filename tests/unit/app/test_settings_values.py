@@ -22,6 +22,7 @@ from polystra.core.sizing import StakeRules
 from polystra.core.strategies.tilted_prior import TiltedPrior
 from polystra.core.strategy import ExitPolicy, StopPolicy
 from polystra.core.terms import TimeInForce
+from polystra.core.unfilled import UnfilledRules
 from polystra.core.units import Nanos, Price, Usd, price, seconds, usd
 from polystra.sim.latency import Delays, Span
 from tests.settings_cases import OTHER, variable
@@ -91,7 +92,19 @@ def test_the_rules_are_the_settings_to_the_millionth_and_the_nanosecond() -> Non
         drift_confirmed_after=Nanos(6_000_000_000),
         auto_adjust=5_000,
         max_clock_offset=seconds(3),
+        unfilled=None,
     )
+
+
+def test_the_rules_of_unfilled_entries_are_the_settings() -> None:
+    changed = {name: value for name, value in OTHER.items() if name.startswith("unfilled.")}
+    del changed["unfilled.cancel_orders"]
+    rules = settings_from("", "defaults", {variable(name): value for name, value in changed.items()}).rules
+    assert rules.unfilled == UnfilledRules(timeout=seconds(120), threshold=125_000, retries=False, retry_above=70_000)
+
+
+def test_unfilled_entries_are_given_up_unless_that_is_switched_off() -> None:
+    assert Settings().rules.unfilled == UnfilledRules()
 
 
 def test_the_exit_policy_is_the_settings() -> None:

@@ -53,6 +53,7 @@ def load(connection: Connection, at: Instant) -> LedgerLoaded:
         realised_today=realised_today(connection, at),
         state=_state(connection),
         halted=_halted(connection, matter),
+        given_up=_given_up(connection, matter),
     )
 
 
@@ -189,6 +190,14 @@ def _halted(connection: Connection, matter: Select[tuple[str]]) -> tuple[MarketI
         .order_by(notes.c.market)
     )
     return tuple(MarketId(row.market) for row in rows if row.market is not None)
+
+
+def _given_up(connection: Connection, matter: Select[tuple[str]]) -> tuple[OrderId, ...]:
+    order = func.json_extract(notes.c.body, "$.order").label("order_id")
+    rows = connection.execute(
+        select(order).where(notes.c.kind == "EntryGivenUp", notes.c.market.in_(matter)).distinct().order_by(order)
+    )
+    return tuple(OrderId(row.order_id) for row in rows)
 
 
 def _booked(connection: Connection, which: Select[tuple[str]]) -> dict[str, list[Order]]:

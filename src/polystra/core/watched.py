@@ -1,0 +1,42 @@
+"""Says how each position stands, for a person who looks on. Nothing is decided by it and nothing of it is recorded."""
+
+from polystra.core.desk import Desk
+from polystra.core.exits import Sells, wanted_exits
+from polystra.core.notes import PositionWatched
+from polystra.core.positions import Holding
+from polystra.core.strategy import ExitPolicy
+from polystra.core.terms import Outcome, Side
+from polystra.core.units import MICRO, Usd, show
+from polystra.core.view import MarketView
+
+
+def positions_of(desk: Desk, view: MarketView, allowed: Sells) -> tuple[PositionWatched, ...]:
+    """What is held in one market, valued at the bid that a stop may go by."""
+    policy = ExitPolicy() if desk.decision is None else desk.decision.exits
+    held = (desk.position.of(outcome) for outcome in Outcome)
+    return tuple(_position(desk, view, holding, policy, allowed) for holding in held if holding.shares > 0)
+
+
+def _position(desk: Desk, view: MarketView, holding: Holding, policy: ExitPolicy, allowed: Sells) -> PositionWatched:
+    bid = view.sure_bid_of(holding.outcome)
+    return PositionWatched(
+        market=desk.market.id,
+        outcome=holding.outcome,
+        shares=holding.shares,
+        entry=holding.entry_price,
+        bid=bid,
+        pnl=None if bid is None else Usd(holding.shares * bid // MICRO - holding.cost),
+        exit=_exit_of(desk, view, holding, policy, allowed),
+    )
+
+
+def _exit_of(desk: Desk, view: MarketView, holding: Holding, policy: ExitPolicy, allowed: Sells) -> str:
+    """The sells that are live, or why none is."""
+    sells = [one.terms for one in desk.live if one.terms.side is Side.SELL and one.terms.outcome is holding.outcome]
+    if sells:
+        return ", ".join(f"{terms.purpose} at {show(terms.price)}" for terms in sells)
+    plan = wanted_exits(view, policy, desk.orders.values(), allowed)
+    whys = [why for outcome, _, why in plan.uncovered if outcome is holding.outcome]
+    if "too young" in whys and holding.opened_at is not None:
+        return f"pending, {(view.at - holding.opened_at) // 10**9} s of {policy.min_age // 10**9} s"
+    return f"none, {whys[0]}" if whys else "being placed"
