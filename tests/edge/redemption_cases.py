@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -14,7 +15,7 @@ from polystra.core.markets import Generation, Payout
 from polystra.core.notes import MarketFollowed, MarketSettled
 from polystra.core.units import Instant, Nanos, Usd, seconds, shares, usd
 from polystra.edge.polymarket.relayer import Relayer
-from polystra.edge.polymarket.rest import open_rest
+from polystra.edge.polymarket.rest import Answer, Asking, Reply, open_rest
 from polystra.edge.polymarket.wallet import SignatureType, Wallet
 from polystra.edge.store.db import open_database
 from polystra.edge.store.durability import Durability
@@ -53,6 +54,23 @@ class Passing:
             await asyncio.to_thread(self._running.control, "POST", "/time", {"by": left})
 
 
+class Lying:
+    """The wire, but for a relayer that takes transactions without running them where it is `deaf`, and says of each
+    what `says` is."""
+
+    def __init__(self, honest: Asking, says: str, *, deaf: bool) -> None:
+        self._honest = honest
+        self._says = says
+        self._deaf = deaf
+
+    async def ask(self, method: str, url: str, **more: Any) -> Answer:
+        if self._deaf and url.endswith("/submit"):
+            return Reply(200, b'{"transactionID":"5a5a-5a","state":"STATE_NEW"}')
+        if method == "GET" and not url.endswith("/params"):
+            return Reply(200, b'{"state":"%s","error_msg":"given up"}' % self._says.encode())
+        return await self._honest.ask(method, url, **more)
+
+
 class Purse:
     """A ledger at `path` and the wallet of its claims. Each `round` is another life of the process."""
 
@@ -61,6 +79,8 @@ class Purse:
         self.path = path
         self.clock = Passing(running)
         self.told: list[ClaimReported] = []
+        self.lie: str | None = None
+        self.deaf = False
         with self.ledger() as ledger:
             ledger.begin_run(START, HEAD, "journal-0001.plj")
             ledger.deposit(START, usd(80), "what the wallet has after it split 10 pairs of each market")
@@ -88,7 +108,8 @@ class Purse:
 
     async def _round(self, ledger: Ledger, most: int, patience: Nanos) -> tuple[Fate, ...]:
         urls = self.running.urls
-        async with open_rest() as rest:
+        async with open_rest() as honest:
+            rest = honest if self.lie is None else Lying(honest, self.lie, deaf=self.deaf)
             relayer = Relayer(rest, HELD, relayer=urls.relayer, rpc=urls.rpc, api_key="any")
             redemption = Redemption(ledger, relayer, self.clock, self.told.append)
             return await redemption.round(most=most, patience=patience)

@@ -152,6 +152,32 @@ def test_a_transaction_that_the_relayer_forgot_is_found_on_the_chain(exchange_tr
     assert exchange_truth.batches == 1
 
 
+@pytest.mark.spec("X17.A1")
+def test_a_transaction_that_is_stuck_until_its_time_is_over_is_given_up_and_paid_by_another(
+    exchange_truth: Purse,
+) -> None:
+    exchange_truth.resolve(CONDITION)
+    exchange_truth.lie, exchange_truth.deaf = "STATE_NEW", True
+    for _ in range(2):
+        assert exchange_truth.round(most=1, patience=AT_ONCE)[0] == ("sent", "the relayer says STATE_NEW")
+    exchange_truth.pass_by(661)
+    assert exchange_truth.round(most=0)[0] == ("failed", "it did not run while it could")
+    assert exchange_truth.batches == 0
+    exchange_truth.lie = None
+    assert exchange_truth.round(most=1)[0] == ("paid", "")
+    assert exchange_truth.batches == 1
+    assert exchange_truth.cash == exchange_truth.really == usd(90)
+
+
+@pytest.mark.spec("X17.A1")
+def test_one_that_the_relayer_gave_up_and_the_chain_ran_is_paid(exchange_truth: Purse) -> None:
+    exchange_truth.resolve()
+    exchange_truth.lie = "STATE_FAILED"
+    assert exchange_truth.round() == [("paid", "the shares are gone")] * 2
+    assert exchange_truth.batches == 2
+    assert exchange_truth.cash == exchange_truth.really == usd(100)
+
+
 def test_one_who_died_between_writing_and_sending_finds_out_before_anything_is_sent(exchange_truth: Purse) -> None:
     exchange_truth.resolve()
     with exchange_truth.ledger() as ledger:

@@ -135,7 +135,7 @@ class Redemption:
             if story.progress is Progress.CONFIRMED:
                 return self._move(claim, ClaimStage.PAID), ""
             if story.progress in (Progress.FAILED, Progress.INVALID):
-                return self._move(claim, ClaimStage.FAILED, why=story.why or story.progress), ""
+                return await self._look_at_the_chain(claim, story.why or story.progress, over=True)
         if self._clock.now() < claim.last.at + DEAD_AFTER and isinstance(story, Story):
             return claim, f"the relayer says {story.progress}"
         return await self._look_at_the_chain(claim, story.why)
@@ -145,13 +145,16 @@ class Redemption:
             return ReadingFailed("the relayer never answered")
         return await self._relayer.story(TransactionId(last.asked))
 
-    async def _look_at_the_chain(self, claim: Claim, why: str) -> tuple[Claim, str]:
+    async def _look_at_the_chain(self, claim: Claim, why: str, *, over: bool = False) -> tuple[Claim, str]:
+        """The last word, also where the relayer says that it is `over`: what it gave up may have run after all."""
         assert claim.last is not None
         held = await self._relayer.held(claim.market)
         if isinstance(held, ReadingFailed):
             return claim, f"{why}; the chain could not be asked: {held.why}"
         if not _pays(claim, held):
             return self._move(claim, ClaimStage.PAID, why="the shares are gone"), ""
+        if over:
+            return self._move(claim, ClaimStage.FAILED, why=why), ""
         if self._clock.now() < claim.last.at + DEAD_AFTER:
             return claim, f"{why}; the shares are there still, and it may run yet"
         return self._move(claim, ClaimStage.FAILED, why="it did not run while it could"), ""
@@ -159,11 +162,10 @@ class Redemption:
     # --- writing it down
 
     def _move(self, claim: Claim, stage: ClaimStage, *, asked: str | None = None, why: str = "") -> Claim:
-        """The next step of a claim that was wanted; an open one keeps the moment from which its batch is valid."""
+        """The next step of a claim that was wanted."""
         last = claim.last
         assert last is not None
-        at = last.at if stage.open else self._clock.now()
-        step = ClaimStep(at=at, stage=stage, pays=last.pays, asked=asked or last.asked, why=why)
+        step = ClaimStep(at=self._clock.now(), stage=stage, pays=last.pays, asked=asked or last.asked, why=why)
         return self._step(claim, step)
 
     def _step(self, claim: Claim, step: ClaimStep) -> Claim:
