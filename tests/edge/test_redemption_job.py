@@ -20,6 +20,7 @@ from polystra.core import notes as nt
 from polystra.core.claims import ClaimStage
 from polystra.core.engine import Step
 from polystra.core.events import AnyEvent, ClaimReported, SnapshotTaken
+from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.terms import Outcome
 from polystra.core.units import Instant, seconds, usd
 from polystra.edge.polymarket.addresses import Address
@@ -189,3 +190,30 @@ def test_the_command_redeems_for_a_run_that_is_stopped_and_only_once(tmp_path: P
     assert ran.batches == 1
     assert ran.sql("SELECT cash_micro FROM cash") == [(ran.cash,)]
     assert ran.sql("SELECT market, amount_micro FROM redemptions") == [(FIRST.id, usd(96))]
+
+
+def exchange_line(folder: Path, kind: SignatureType) -> Path:
+    """The line of an exchange that nobody serves."""
+    nowhere = dict.fromkeys(URLS, "http://127.0.0.1:9")
+    secret = "0x" + "11" * 32
+    own = SigningKey.from_hex(secret).address
+    wallet = own if kind is SignatureType.EOA else "0x" + "22" * 20
+    account = {"address": own, "private_key": secret, "wallet": wallet, "signature_type": int(kind)}
+    line = folder / "nowhere.json"
+    line.write_bytes(msgspec.json.encode({**nowhere, "mode": "wall", "accounts": [account]}))
+    return line
+
+
+def test_the_command_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
+    line = exchange_line(tmp_path, SignatureType.EOA)
+    missing = polystra("redeem", "--out", tmp_path, "--exchange", line)
+    assert (missing.code, "does not exist: name the folder of a run" in missing.error) == (2, True)
+    with Trader(tmp_path, Settings(), seed=1, strategy=StandAside()):
+        at_work = polystra("redeem", "--out", tmp_path, "--exchange", line)
+    assert at_work.code == 2
+    assert "a trader is at work there: stop it, or let it redeem by redemption.enabled = true" in at_work.error
+    paid_in_gas = polystra("redeem", "--out", tmp_path, "--exchange", line)
+    assert paid_in_gas.code == 2
+    assert "signature type 0), which pays gas" in paid_in_gas.error
+    nothing = polystra("redeem", "--out", tmp_path, "--exchange", exchange_line(tmp_path, SignatureType.POLY_1271))
+    assert (nothing.code, nothing.out) == (0, "nothing to redeem\n")
