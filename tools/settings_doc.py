@@ -88,6 +88,9 @@ LINES: Mapping[str, tuple[str, str]] = {
     "strategy.tilted_prior.every_seconds": ("s", "Its clock: how often it looks."),
     "strategy.tilted_prior.depth_levels": ("levels", "How many levels of each side the imbalance counts."),
     "venue.heartbeat": ("", "Beat every 5 s from before the first order on; the venue cancels all when it stops."),
+    "redemption.enabled": ("", "Whether the trader redeems by itself; a deposit wallet (signature type 3) is needed."),
+    "redemption.every_seconds": ("s", "How often it looks for claims."),
+    "redemption.max_batches_per_day": ("", "The budget: the most transactions in 24 hours, failed ones too."),
     "venue.notifications_every_seconds": ("s", "How often the venue's notifications are read; 0 is never."),
     "venue.stream_renewed_every_seconds": (
         "s",

@@ -12,8 +12,8 @@ from polystra.edge.polymarket.contracts import (
 )
 from polystra.edge.polymarket.eip712 import word
 from polystra.edge.polymarket.keys import SigningKey
-from polystra.exchange.chain_calls import selector
-from polystra.exchange.deposit_wallets import Call, batch_digest, deposit_wallet_of
+from polystra.edge.polymarket.wallet_batches import Call, batch_digest, selector
+from polystra.exchange.deposit_wallets import deposit_wallet_of
 from tests.edge.exchange_cases import (
     NEW_LISTING,
     START,

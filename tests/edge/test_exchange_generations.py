@@ -26,8 +26,7 @@ from polystra.edge.polymarket.eip712 import word
 from polystra.edge.polymarket.outcomes import Accepted
 from polystra.edge.polymarket.venue import Balances
 from polystra.edge.polymarket.wallet import SignatureType
-from polystra.exchange.chain_calls import selector
-from polystra.exchange.deposit_wallets import Call
+from polystra.edge.polymarket.wallet_batches import Call, selector
 from polystra.sim import messages as sim
 from polystra.sim.records import Account
 from tests.edge.exchange_cases import BOOK, CONDITION, LISTING, UP, Running, Trader, exchange, terms

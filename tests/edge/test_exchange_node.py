@@ -17,8 +17,7 @@ from polystra.edge.polymarket.contracts import (
     STANDARD,
 )
 from polystra.edge.polymarket.eip712 import word
-from polystra.exchange.chain_calls import selector
-from polystra.exchange.deposit_wallets import Call
+from polystra.edge.polymarket.wallet_batches import Call, selector
 from polystra.exchange.wire import transaction_of
 from polystra.sim import messages as sim
 from polystra.sim.records import Account

@@ -22,8 +22,8 @@ from polystra.edge.polymarket.contracts import (
 )
 from polystra.edge.polymarket.eip712 import word
 from polystra.edge.polymarket.keys import SigningKey
-from polystra.exchange.chain_calls import selector
-from polystra.exchange.deposit_wallets import Call, deposit_wallet_of
+from polystra.edge.polymarket.wallet_batches import Call, selector
+from polystra.exchange.deposit_wallets import deposit_wallet_of
 from polystra.exchange.inputs import Asked, Input, Listed, MemberChanged, NoRecord
 from polystra.exchange.members import Members
 from polystra.exchange.pace import SteppedClock

@@ -25,15 +25,15 @@ from tests.edge.store_cases import DAWN, NOON, open_ledger
 HISTORIC = Path(__file__).parent / "schemas"
 """`ledger_<n>.sql`: a small ledger exactly as version n left it. Made once, never edited."""
 
-HEAD = 2
+HEAD = 3
 
 FAILING = '''"""a step that fails half way"""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
@@ -74,15 +74,20 @@ def contents(path: Path) -> dict[str, list[Any]]:
         return {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in tables if name != "schema_version"}
 
 
+def kept(path: Path, rows: dict[str, list[Any]]) -> bool:
+    """Whether all these rows are there still, and the tables that later steps brought are empty."""
+    return contents(path) == {"claim_steps": [], **rows}
+
+
 def opened(path: Path) -> Database:
     return open_database(path, durable=Durability.NORMAL)
 
 
 def steps_with(tmp_path: Path, statement: str) -> Path:
-    """The real steps and a third one that ends with `statement`."""
+    """The real steps and a fourth one that ends with `statement`."""
     folder = tmp_path / "steps"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0003_later.py").write_text(FAILING.format(statement=statement))
+    (folder / "versions" / "0004_later.py").write_text(FAILING.format(statement=statement))
     return folder
 
 
@@ -117,11 +122,12 @@ def shape(url: str) -> dict[str, Any]:
 def test_a_fresh_file_reaches_the_newest_schema_and_tells_each_step(path: Path) -> None:
     with opened(path) as db:
         before = status(db)
-        assert (before.current, before.head, [number for number, _ in before.pending]) == (0, HEAD, [1, 2])
+        assert (before.current, before.head, [number for number, _ in before.pending]) == (0, HEAD, [1, 2, 3])
         after = migrate(db, NOON)
     assert after.history == (
         AppliedStep(1, "core tables", NOON),
         AppliedStep(2, "views of orders, fills, holdings and cash; indexes for reports", NOON),
+        AppliedStep(3, "how far each redemption is", NOON),
     )
     assert (after.current, after.pending) == (HEAD, ())
     assert [file.name for file in path.parent.glob("*.bak*")] == []
@@ -142,7 +148,7 @@ def test_every_historic_ledger_reaches_the_newest_schema_with_all_its_rows(path:
         assert migrate(db, NOON).current == HEAD
         with Ledger(db) as ledger:
             loaded = ledger.load(NOON)
-    assert contents(path) == rows
+    assert kept(path, rows)
     assert (loaded.next_order, loaded.cash, len(loaded.fills)) == (3, 97_500_000, 2)
 
 
@@ -169,25 +175,25 @@ def test_a_failing_step_leaves_the_version_before_and_the_process_fails(
     _, said = process.communicate()
     assert process.returncode != 0
     assert "MigrationFailed" in said
-    assert "step 3 (a step that fails half way) failed and was undone, the schema is 2" in said
+    assert "step 4 (a step that fails half way) failed and was undone, the schema is 3" in said
     with opened(path) as db:
-        assert [step.number for step in status(db).history] == [1, 2]
+        assert [step.number for step in status(db).history] == [1, 2, 3]
         Ledger(db)
-    assert contents(path) == rows
+    assert kept(path, rows)
 
 
 def test_a_process_killed_in_the_middle_of_a_step_leaves_the_version_before(path: Path, tmp_path: Path) -> None:
     rows = historic(path, 1)
     folder = steps_with(tmp_path, "SELECT 1")
-    step = folder / "versions" / "0003_later.py"
+    step = folder / "versions" / "0004_later.py"
     step.write_text(step.read_text() + "    import os, signal\n    os.kill(os.getpid(), signal.SIGKILL)\n")
     process = in_another_process(path, folder)
     process.communicate()
     assert process.returncode == -9
     with opened(path) as db:
-        assert status(db).current == 2
+        assert status(db).current == HEAD
         Ledger(db)
-    assert contents(path) == rows
+    assert kept(path, rows)
 
 
 def test_a_step_that_succeeds_after_it_failed_is_told_once(path: Path, tmp_path: Path) -> None:
@@ -197,7 +203,7 @@ def test_a_step_that_succeeds_after_it_failed_is_told_once(path: Path, tmp_path:
         migrate(db, NOON, folder=folder)
     mended = steps_with(tmp_path / "mended", "SELECT 1")
     with opened(path) as db:
-        assert [step.number for step in migrate(db, NOON, folder=mended).history] == [1, 2, 3]
+        assert [step.number for step in migrate(db, NOON, folder=mended).history] == [1, 2, 3, 4]
         assert db.driver.execute("PRAGMA foreign_keys").fetchone() == (1,)
 
 
@@ -207,7 +213,7 @@ def test_a_ledger_newer_than_the_code_is_refused_and_not_touched(path: Path, tmp
         migrate(db, NOON, folder=steps_with(tmp_path, "SELECT 1"))
     before = path.read_bytes()
     with opened(path) as db:
-        with pytest.raises(SchemaTooNew, match=r"has schema 3 .* this version knows 2: install"):
+        with pytest.raises(SchemaTooNew, match=r"has schema 4 .* this version knows 3: install"):
             migrate(db, NOON)
         with pytest.raises(SchemaTooNew):
             Ledger(db)
@@ -216,7 +222,7 @@ def test_a_ledger_newer_than_the_code_is_refused_and_not_touched(path: Path, tmp
 
 def test_a_ledger_with_pending_steps_is_refused_until_migrated(path: Path) -> None:
     historic(path, 1)
-    with opened(path) as db, pytest.raises(SchemaBehind, match="schema 1, this version needs 2"):
+    with opened(path) as db, pytest.raises(SchemaBehind, match="schema 1, this version needs 3"):
         Ledger(db)
 
 
@@ -259,8 +265,8 @@ def test_two_processes_that_migrate_at_once_run_each_step_once(path: Path) -> No
         assert process.returncode == 0 or "LedgerInUse" in said
     assert 0 in [process.returncode for process in pair]
     with opened(path) as db:
-        assert [step.number for step in status(db).history] == [1, 2]
-    assert contents(path) == rows
+        assert [step.number for step in status(db).history] == [1, 2, 3]
+    assert kept(path, rows)
 
 
 def test_a_step_that_another_process_made_meanwhile_is_not_made_again(path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from polystra.core.claims import ClaimStage
 from polystra.core.events import LedgerLoaded, TradingState
 from polystra.core.ids import OrderId, TradeId
 from polystra.core.markets import Market, Payout
@@ -21,6 +22,8 @@ from polystra.core.notes import (
 )
 from polystra.core.terms import Outcome, Purpose, Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, Usd, price, seconds, shares, usd
+from polystra.edge.store.claims import ClaimStep
+from polystra.edge.store.errors import LedgerContradiction
 from polystra.edge.store.ledger import Ledger
 from polystra.edge.store.restore import DAY
 from tests.edge.store_cases import BTC, DAWN, NOON, booked, born, followed, intent, moved, open_ledger, window
@@ -199,3 +202,26 @@ def test_a_failed_sale_realised_nothing(ledger: Ledger) -> None:
     told(ledger, booked(1, "t1", "10", "0.50"), booked(2, "t2", "4", "0.60", side=Side.SELL))
     told(ledger, TradeStageMoved(order=OrderId(2), trade=TradeId("t2"), stage=TradeStage.FAILED))
     assert ledger.load(EVENING).realised_today == 0
+
+
+def test_what_was_won_waits_to_be_claimed_until_it_is_paid(ledger: Ledger) -> None:
+    ledger.record(1, NOON, [], [followed(), settled(BTC, "5", "2")])
+    loaded = ledger.load(NOON)
+    assert (loaded.redeemable, loaded.redeeming) == (usd(5), ())
+    ledger.step_claim(BTC.id, ClaimStep(at=NOON, stage=ClaimStage.WANTED, pays=usd(5)))
+    loaded = ledger.load(NOON)
+    assert (loaded.redeemable, loaded.redeeming, loaded.cash) == (usd(5), (BTC.id,), 0)
+    ledger.step_claim(BTC.id, ClaimStep(at=NOON, stage=ClaimStage.PAID, pays=usd(5)))
+    loaded = ledger.load(NOON)
+    assert (loaded.redeemable, loaded.redeeming, loaded.cash) == (0, (), usd(5))
+    with pytest.raises(LedgerContradiction):
+        ledger.step_claim(BTC.id, ClaimStep(at=NOON, stage=ClaimStage.PAID, pays=usd(5)))
+    assert ledger.unpaid_claims() == ()
+
+
+def test_a_claim_that_failed_is_open_to_be_tried_again(ledger: Ledger) -> None:
+    ledger.record(1, NOON, [], [followed(), settled(BTC, "5", "2")])
+    for stage in (ClaimStage.WANTED, ClaimStage.SENT, ClaimStage.FAILED):
+        ledger.step_claim(BTC.id, ClaimStep(at=NOON, stage=stage, pays=usd(5)))
+    assert [(claim.amount, claim.open) for claim in ledger.unpaid_claims()] == [(usd(5), False)]
+    assert (ledger.redemptions_tried(NOON), ledger.redemptions_tried(Instant(NOON + 1))) == (1, 0)

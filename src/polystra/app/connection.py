@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import TypeVar
 
@@ -27,11 +28,12 @@ from polystra.edge.polymarket.pacing import Pacing
 from polystra.edge.polymarket.price_feed import PriceFeed
 from polystra.edge.polymarket.private_rest import PrivateRest, ReadingFailed, api_credentials
 from polystra.edge.polymarket.public import PublicReadings, whereabouts
+from polystra.edge.polymarket.relayer import Relayer
 from polystra.edge.polymarket.rest import CONNECTIONS, Asking, Rest, open_rest
 from polystra.edge.polymarket.server_clock import VenueTime, clock_offset
 from polystra.edge.polymarket.user_feed import UserFeed
 from polystra.edge.polymarket.venue import Venue
-from polystra.edge.polymarket.wallet import Wallet
+from polystra.edge.polymarket.wallet import SignatureType, Wallet
 
 _T = TypeVar("_T")
 
@@ -48,6 +50,9 @@ ALL_AT_ONCE = 0
 """As many connections as there are requests: in lock step time stands still until all have arrived, so that one which
 waited for another's answer would wait for ever."""
 
+RELAYER_KEY = "POLYSTRA_RELAYER_KEY"
+"""In the environment, the venue's key for its relayer; the simulated one takes any."""
+
 CLOCK_ASKS = 3
 """Questions for the venue's time before trading begins: they narrow a second to less than half of one."""
 
@@ -61,6 +66,8 @@ class Place(Struct, frozen=True, kw_only=True):
     user_ws: str
     gamma: str
     prices: str = ""
+    relayer: str = ""
+    rpc: str = ""
     control: str = ""
     mode: TimeMode = TimeMode.WALL
     clock: ClockFacts | None = None
@@ -137,6 +144,7 @@ async def connected(
                 user_feed=feeds.user,
                 price_feed=feeds.prices if place.prices else None,
                 renew_every=habits.renew_every if steps is None else None,
+                relayer=relayer_of(plain, place, wallet) if steps is None else None,
             )
         )
         try:
@@ -155,6 +163,13 @@ async def _kept_warm(rest: Rest, place: Place) -> AsyncIterator[None]:
     finally:
         warming.cancel()
         await asyncio.wait({warming})
+
+
+def relayer_of(rest: Asking, place: Place, wallet: Wallet) -> Relayer | None:
+    """Who redeems for a wallet; None where the place has nobody, or the wallet is of another kind."""
+    if not (place.relayer and place.rpc) or wallet.kind is not SignatureType.POLY_1271:
+        return None
+    return Relayer(rest, wallet, relayer=place.relayer, rpc=place.rpc, api_key=os.environ.get(RELAYER_KEY, "none"))
 
 
 class _Feeds(Struct, frozen=True):

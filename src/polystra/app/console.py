@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from polystra.app.words import clock, rounded, signed, window_name
 from polystra.core import notes as nt
+from polystra.core.claims import ClaimStage
 from polystra.core.engine import Step
 from polystra.core.events import AnyEvent, LedgerLoaded
 from polystra.core.ids import MarketId, OrderId, show_order
@@ -109,6 +110,7 @@ _CAUSES: dict[type[nt.Note], Callable[[Any], Hashable]] = {
     nt.ClockDrifted: lambda note: note.over,
     nt.PositionUnpriced: lambda note: "unpriced",
     nt.FeedTroubled: lambda note: (note.stream, note.what),
+    nt.ClaimMoved: lambda note: (note.stage, note.why),
 }
 """What makes two notes of a kind the same to a reader; kinds that are not here are never repeats."""
 
@@ -216,6 +218,14 @@ def _settled(note: nt.MarketSettled) -> str:
     return f"settled: {payout_words(note.payout)}, P&L {signed(note.pnl, 2)} USD{claim}"
 
 
+def _claim(note: nt.ClaimMoved) -> str:
+    if note.stage is ClaimStage.PAID:
+        return f"redeemed: {show(note.paid)} USD are cash now" + (
+            f", not {show(note.claim)}" if note.paid != note.claim else ""
+        )
+    return f"{show(note.claim)} USD to redeem: {note.stage}" + (f": {note.why}" if note.why else "")
+
+
 def _state(note: nt.StateChanged) -> str:
     return f"{note.after}, was {note.before}: {note.why} ({note.who})"
 
@@ -255,6 +265,7 @@ LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.AdjustmentBooked: _adjusted,
     nt.ForeignOrderSeen: lambda note: f"order {note.venue_order[:10]} at the venue is not ours: left alone",
     nt.MarketSettled: _settled,
+    nt.ClaimMoved: _claim,
     nt.MemoryKept: lambda note: f"{note.strategy} remembers {len(note.value)} bytes",
     nt.StateChanged: _state,
     nt.ReadingFailed: lambda note: f"the account could not be read, entries wait: {note.why}",

@@ -1,15 +1,16 @@
 """Builds a trader and lets it trade. A start is a recovery: ledger facts, the venue's reading, then `Started`."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from polystra import __version__
 from polystra.app.inbox import Inbox, Waiting
 from polystra.app.kill_switch import KillSwitch, Watch
 from polystra.app.outbox import OrderNames, Outbox, Venue
+from polystra.app.redemption import Redemption, Tell
 from polystra.app.runtime import Listener, run, silent
 from polystra.app.settings import Settings, strategy_digest
 from polystra.app.venue_signer import VenueSigner
@@ -19,8 +20,9 @@ from polystra.core.ids import MarketId, OrderId
 from polystra.core.markets import Market, Series
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.strategy import Strategy
-from polystra.core.units import Usd
+from polystra.core.units import Usd, seconds
 from polystra.edge.clock import Clock, WallClock
+from polystra.edge.polymarket.relayer import CannotRedeem
 from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.store.db import open_database
 from polystra.edge.store.durability import Durability
@@ -77,6 +79,9 @@ class FarEnd(Venue, Protocol):
     async def linger(self) -> None:
         """Long enough for the streams to tell of what was just done."""
 
+    def redemption(self, ledger: Ledger, tell: Tell) -> Redemption | None:
+        """What redeems this ledger's claims for the wallet; None where nobody does."""
+
     def attach(self, inbox: Inbox, names: OrderNames, loaded: LedgerLoaded, series: Collection[Series]) -> None:
         """Put a trader in front that knows what `loaded` says."""
 
@@ -123,13 +128,17 @@ class Trader:
         *,
         stopped: asyncio.Event | None = None,
     ) -> None:
-        """Recover, start, and trade until `stopped`, or until the far end has no more to tell."""
+        """Recover, start, and trade until `stopped`, or until the far end has no more to tell.
+
+        Raises `CannotRedeem` when redemption is enabled and nobody redeems for this wallet.
+        """
         ledger, at = self.ledger, far.clock.now()
         with ledger.unit():
             if ledger.begin_run(at, self._head, self.journal_path.name) == 1:
                 ledger.deposit(at, far.opening_cash, "opening balance, read from the venue")
         names = OrderNames(ledger.venue_orders())
         inbox = Inbox(far.clock, far.waiting, speed=far.speed)
+        redeeming = self._redeeming(far, inbox)
         engine = build_engine(self._settings, series, self._strategy)
         signer = VenueSigner(far.wallet, markets=far.markets, clock=far.clock, owner=far.owner, salt=far.salt)
         outbox = Outbox(inbox, signer, names, far, self._switch)
@@ -141,7 +150,7 @@ class Trader:
             watch.look()
             far.attach(inbox, names, loaded, series)
             far.start_trader()
-            beside = [asyncio.create_task(watch.keep_looking())]
+            beside = [asyncio.create_task(one) for one in (watch.keep_looking(), *redeeming)]
             if stopped is not None:
                 beside.append(asyncio.create_task(self._stop(stopped, far, inbox, outbox)))
             try:
@@ -150,6 +159,19 @@ class Trader:
                 for task in beside:
                     task.cancel()
         ledger.end_run(far.clock.now(), digest(self.journal_path))
+
+    def _redeeming(self, far: FarEnd, inbox: Inbox) -> tuple[Coroutine[Any, Any, None], ...]:
+        """The job that redeems, where one is wanted. Raises `CannotRedeem`."""
+        wanted = self._settings.redemption
+        if not wanted.enabled:
+            return ()
+        redemption = far.redemption(self.ledger, inbox.put)
+        if redemption is None:
+            raise CannotRedeem(
+                "redemption.enabled = true: nobody redeems for this wallet here; it takes a deposit wallet (signature "
+                "type 3) and a relayer, or enabled = false"
+            )
+        return (redemption.go_on(every=seconds(wanted.every_seconds), most_a_day=wanted.max_batches_per_day),)
 
     async def _stop(self, stopped: asyncio.Event, far: FarEnd, inbox: Inbox, outbox: Outbox) -> None:
         """Places nothing more, takes back what rests unless it is to be kept, and ends the loop. What the venue did not

@@ -136,6 +136,14 @@ class VenueSettings(_Section):
         return self
 
 
+class RedemptionSettings(_Section):
+    """Whether the trader turns what settled markets pay into cash by itself. It takes a deposit wallet."""
+
+    enabled: bool = False
+    every_seconds: Annotated[float, Field(ge=10, le=86_400)] = 600
+    max_batches_per_day: Annotated[int, Field(ge=0, le=1_000)] = 50
+
+
 class SimulationSettings(_Section):
     """The pretend venue: our cash there, how late everything is, and when an ended market closes and resolves."""
 
@@ -165,6 +173,7 @@ class Settings(_Section):
     engine: EngineSettings = EngineSettings()
     strategy: StrategySettings = StrategySettings()
     venue: VenueSettings = VenueSettings()
+    redemption: RedemptionSettings = RedemptionSettings()
     simulation: SimulationSettings = SimulationSettings()
 
     @property

@@ -15,6 +15,8 @@ from polystra.app.feed_troubles import Feed, FeedTroubles
 from polystra.app.inbox import Inbox, Waiting
 from polystra.app.lock_step import LockStep
 from polystra.app.outbox import OrderNames
+from polystra.app.redemption import Redemption
+from polystra.app.redemption import Tell as RedemptionTell
 from polystra.app.wire_events import reading_events
 from polystra.app.wire_orders import WireOrders
 from polystra.app.wire_upkeep import Upkeep
@@ -31,11 +33,13 @@ from polystra.edge.polymarket.market_wire import MarketState
 from polystra.edge.polymarket.price_feed import PriceFeed
 from polystra.edge.polymarket.private_rest import ReadingFailed
 from polystra.edge.polymarket.public import PublicReadings
+from polystra.edge.polymarket.relayer import Relayer
 from polystra.edge.polymarket.slugs import expected_slugs, series_of
 from polystra.edge.polymarket.user_feed import UserFeed
 from polystra.edge.polymarket.venue import Venue
 from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.ready import Ready
+from polystra.edge.store.ledger import Ledger
 
 POLL_EVERY = seconds(30)
 WATCH_AFTER = seconds(60)
@@ -73,6 +77,7 @@ class Client(Struct, frozen=True, kw_only=True):
     user_feed: Callable[[Tell, OrderNames], UserFeed]
     price_feed: Callable[[Tell, Collection[str]], PriceFeed] | None
     renew_every: Nanos | None = None
+    relayer: Relayer | None = None
 
 
 class WireVenue:
@@ -183,6 +188,11 @@ class WireVenue:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
+
+    def redemption(self, ledger: Ledger, tell: RedemptionTell) -> Redemption | None:
+        """What redeems this ledger's claims for the wallet; None where nobody does."""
+        relayer = self._client.relayer
+        return None if relayer is None else Redemption(ledger, relayer, self.clock, tell)
 
     # --- start and account
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from polystra.app.exchange_log import ExchangeLog
 from polystra.app.inbox import Inbox, Waiting
 from polystra.app.outbox import OrderNames
+from polystra.app.redemption import Tell
 from polystra.app.tape_player import TapePlayer
 from polystra.app.throwaway import seeded_salts, throwaway_wallet
 from polystra.app.translation import answer_events, background, market_facts, price_event
@@ -36,6 +37,7 @@ from polystra.core.units import Instant, Tick, Usd, seconds
 from polystra.edge.polymarket.amounts import amounts_of
 from polystra.edge.polymarket.wallet import Wallet
 from polystra.edge.ready import Ready
+from polystra.edge.store.ledger import Ledger
 from polystra.edge.tapes.format import Tape, TapeFile
 from polystra.exchange.price_feeds import PriceBoard, Print
 from polystra.sim import messages as sim
@@ -117,6 +119,9 @@ class World:
             self._ways, self._readings, inbox=inbox, names=names, series=series, retick=self._retick
         )
         self._client.connect(loaded.markets)
+
+    def redemption(self, ledger: Ledger, tell: Tell) -> None:
+        """There is no chain here."""
 
     def start_trader(self) -> None:
         """Read the account once, and say `Started` when the reading has arrived."""

@@ -13,6 +13,7 @@ from polystra.cli.errors import WRONG_RESULT, clearly
 from polystra.cli.exchange import exchange
 from polystra.cli.exchange_help import ExchangeCommand
 from polystra.cli.options import Folder, Json, SettingsFile, print_json
+from polystra.cli.redeem import redeem
 from polystra.cli.run import run
 from polystra.cli.venue_commands import arm, balance, book, cancel, cancel_all, order, orders, trades
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.add_typer(db)
 app.command()(demo)
 app.command()(run)
+app.command()(redeem)
 standing = typer.Typer(name="exchange", invoke_without_command=True, cls=ExchangeCommand)
 standing.callback()(exchange)
 standing.command()(calibrate)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from polystra.core.claims import ClaimStage
 from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market, Payout, PriceSource
 from polystra.core.notices import Notice
@@ -323,6 +324,16 @@ class SnapshotFailed(Event, frozen=True, kw_only=True):
     why: str
 
 
+class ClaimReported(Event, frozen=True, kw_only=True):
+    """How far the redemption of a settled market is. `claim` is what we expect of it, `paid` what it brought."""
+
+    market: MarketId
+    stage: ClaimStage
+    claim: Usd
+    paid: Usd = Usd(0)
+    why: str = ""
+
+
 class LedgerLoaded(Event, frozen=True, kw_only=True):
     """Everything the ledger knows that still matters, given to an engine that is asleep."""
 
@@ -337,6 +348,8 @@ class LedgerLoaded(Event, frozen=True, kw_only=True):
     state: TradingState = TradingState.ARMED
     halted: tuple[MarketId, ...] = ()
     given_up: tuple[OrderId, ...] = ()
+    redeemable: Usd = Usd(0)
+    redeeming: tuple[MarketId, ...] = ()
 
 
 class Started(Event, frozen=True, kw_only=True):
@@ -398,7 +411,7 @@ AnyEvent: TypeAlias = (
     | PricePrinted | CandleClosed | HistoryLoaded | HistoryFailed
     | OrderAccepted | OrderRefused | OrderOutcomeUnknown | OrderNotSent | OrderFilled | OrderCancelled | OrderExpired
     | CancelRefused | CancelOutcomeUnknown | OrderReported | OrderNotFound
-    | SnapshotTaken | SnapshotFailed | ClockCompared | GeoblockRead | NotificationsRead
+    | SnapshotTaken | SnapshotFailed | ClockCompared | GeoblockRead | NotificationsRead | ClaimReported
     | LedgerLoaded | Started | StreamLost | StreamRestored | FeedTroubled | TradingStateSet | Woke
 )
 # fmt: on

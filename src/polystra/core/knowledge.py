@@ -61,6 +61,7 @@ class Knowledge(Known):
             ev.ClockCompared: self._clock_compared,
             ev.GeoblockRead: self._geoblock_read,
             ev.NotificationsRead: self._notifications_read,
+            ev.ClaimReported: self._claim_reported,
             ev.LedgerLoaded: self._ledger_loaded,
             ev.Started: self._started,
             ev.StreamLost: self._stream_lost,
@@ -197,7 +198,8 @@ class Knowledge(Known):
         if not any(desk.awaits_shares for desk in self.open_desks):
             self.readings.shares_shown(event.at)
         self.treasury.allowance = event.allowance
-        for finding in self.readings.taken(event, self.cash, orders, positions):
+        redeeming = self.treasury.redeeming
+        for finding in self.readings.taken(event, self.cash, orders, positions, redeeming=redeeming):
             self.notes.extend(self.audit.act(finding, self.desks, event.at))
             if isinstance(finding, ShareDrift):
                 self.stir(finding.market, forced=True)
@@ -210,11 +212,18 @@ class Knowledge(Known):
         if self.readings.failed(why):
             self.notes.append(nt.ReadingFailed(why=why))
 
+    def _claim_reported(self, event: ev.ClaimReported) -> None:
+        if self.treasury.redeem(event.market, event.stage, event.claim, event.paid):
+            self.notes.append(
+                nt.ClaimMoved(market=event.market, stage=event.stage, claim=event.claim, paid=event.paid, why=event.why)
+            )
+
     # --- start, streams and control --------------------------------------------------------------------------------
 
     def _ledger_loaded(self, event: ev.LedgerLoaded) -> None:
         self.next_order, self.state = event.next_order, event.state
         self.treasury.open(event.cash, event.realised_today, event.at)
+        self.treasury.owe(event.redeemable, event.redeeming)
         for market in event.markets:
             self._open_desk(market, self._strategies.get(market.series, self._guardian))
         self.market_of.update({stored.order: stored.terms.market for stored in event.orders})

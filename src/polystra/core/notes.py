@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from polystra.core.claims import ClaimStage
 from polystra.core.events import Stream, TradingState
 from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market, Payout
@@ -181,6 +182,16 @@ class MarketSettled(Note, frozen=True, kw_only=True):
     pnl: Usd
 
 
+class ClaimMoved(Note, frozen=True, kw_only=True):
+    """A claim is on its way to become cash, is cash (`paid`), or could not be redeemed."""
+
+    market: MarketId
+    stage: ClaimStage
+    claim: Usd
+    paid: Usd
+    why: str
+
+
 class MemoryKept(Note, frozen=True, kw_only=True):
     market: MarketId
     strategy: str
@@ -260,6 +271,7 @@ AnyNote: TypeAlias = (
     | AdjustmentBooked
     | ForeignOrderSeen
     | MarketSettled
+    | ClaimMoved
     | MemoryKept
     | StateChanged
     | ReadingFailed

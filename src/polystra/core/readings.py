@@ -65,10 +65,12 @@ class Readings:
         cash: Usd,
         orders: Iterable[Order],
         positions: Iterable[tuple[MarketId, MarketPosition]],
+        *,
+        redeeming: bool = False,
     ) -> tuple[Finding, ...]:
         """The findings that are proven: all about orders, and drifts that an earlier reading showed too."""
         self.blind = None
-        found = diff(snapshot, cash, orders, positions)
+        found = diff(snapshot, cash, orders, positions, redeeming=redeeming)
         drifts = {_subject(one): one for one in found if isinstance(one, CashDrift | ShareDrift)}
         self._first_seen = {
             subject: self._first_seen[subject] if self._same(subject, one) else (snapshot.at, one)

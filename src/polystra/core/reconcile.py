@@ -57,10 +57,13 @@ def diff(
     orders: Iterable[Order],
     positions: Iterable[tuple[MarketId, MarketPosition]],
     protection: Nanos = RECENT,
+    *,
+    redeeming: bool = False,
 ) -> tuple[Finding, ...]:
     """Everything in which ledger and venue differ, orders first.
 
     Balances are compared only for markets none of whose trades is short of CONFIRMED: until then they may lag.
+    While a redemption may be on its way (`redeeming`) cash is not compared either.
     """
     orders = tuple(orders)
     listed = set(snapshot.live)
@@ -76,7 +79,7 @@ def diff(
         if not order.live and order.id in listed and not _is_recent(order, snapshot.at, protection)
     )
     findings.extend(UnknownToUs(foreign) for foreign in snapshot.foreign)
-    if not settling and snapshot.cash != cash:
+    if not settling and not redeeming and snapshot.cash != cash:
         findings.append(CashDrift(cash, snapshot.cash))
     at_venue = {(held.market, held.outcome): held.shares for held in snapshot.settled}
     for market, position in positions:

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 
 from polystra.core.account import Account, stake_of
+from polystra.core.claims import ClaimStage
 from polystra.core.desk import Desk
+from polystra.core.ids import MarketId
 from polystra.core.units import Instant, Usd, seconds
 
 DAY = seconds(86_400)
@@ -16,6 +18,8 @@ class Treasury:
         self.cash = Usd(0)
         self.allowance: Usd | None = None
         self._claims = 0
+        self._redeeming: set[MarketId] = set()
+        self._redeemed: set[MarketId] = set()
         self._day = 0
         self._realised_today = 0
 
@@ -37,6 +41,29 @@ class Treasury:
     def claim(self, amount: int) -> None:
         """Shares of a resolved market can be claimed for this much; negative takes a claim back."""
         self._claims += amount
+
+    def owe(self, redeemable: Usd, redeeming: Iterable[MarketId]) -> None:
+        """Begin with what waited to be claimed, and the markets whose redemption nobody knows the end of."""
+        self._claims, self._redeeming = redeemable, set(redeeming)
+
+    @property
+    def redeeming(self) -> bool:
+        """Whether cash of a claim may be at the venue already that ours does not have yet."""
+        return bool(self._redeeming)
+
+    def redeem(self, market: MarketId, stage: ClaimStage, claim: Usd, paid: Usd) -> bool:
+        """How far a claim is. Once it is paid it is cash, once; false for what is told again after that."""
+        if market in self._redeemed:
+            return False
+        if stage.open:
+            self._redeeming.add(market)
+            return True
+        self._redeeming.discard(market)
+        if stage is ClaimStage.PAID:
+            self._redeemed.add(market)
+            self.claim(-claim)
+            self.move(paid)
+        return True
 
     def account(self, open_desks: Iterable[Desk], at: Instant) -> Account:
         """The whole account, worst case."""

@@ -15,8 +15,7 @@ from polystra.edge.polymarket.contracts import (
     ROUTER,
 )
 from polystra.edge.polymarket.eip712 import MOST
-from polystra.edge.polymarket.keccak import keccak256
-from polystra.exchange.deposit_wallets import Call
+from polystra.edge.polymarket.wallet_batches import Call, selector
 from polystra.exchange.listings import Listing
 from polystra.exchange.members import SpenderApproved
 from polystra.exchange.venue import Venue
@@ -33,11 +32,6 @@ _WORD = 32
 
 class Reverted(Exception):
     """A contract refuses; the text says why."""
-
-
-def selector(signature: str) -> bytes:
-    """The four bytes by which a function is called."""
-    return keccak256(signature.encode())[:4]
 
 
 class Words:

@@ -19,8 +19,9 @@ from polystra.edge.polymarket.addresses import Address, InvalidAddress, address
 from polystra.edge.polymarket.contracts import DEPOSIT_WALLET_FACTORY
 from polystra.edge.polymarket.keys import signer_address
 from polystra.edge.polymarket.wallet import SignatureType
+from polystra.edge.polymarket.wallet_batches import Call, batch_digest
 from polystra.exchange.chain_calls import Deed, Reverted, deed_of
-from polystra.exchange.deposit_wallets import Call, batch_digest, deposit_wallet_of
+from polystra.exchange.deposit_wallets import deposit_wallet_of
 from polystra.exchange.members import SpenderApproved
 from polystra.exchange.replies import Refused, Routes, reply
 from polystra.exchange.venue import Venue

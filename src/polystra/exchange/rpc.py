@@ -20,7 +20,8 @@ from polystra.edge.polymarket.contracts import (
     POSITION_MANAGER,
 )
 from polystra.edge.polymarket.eip712 import word
-from polystra.exchange.chain_calls import Reverted, Words, selector
+from polystra.edge.polymarket.wallet_batches import selector
+from polystra.exchange.chain_calls import Reverted, Words
 from polystra.exchange.deposit_wallets import BEACON
 from polystra.exchange.relayer import Relayer
 from polystra.exchange.replies import Routes, reply

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from polystra.core import events as ev
 from polystra.core import notes as nt
 from polystra.core import restored as rs
+from polystra.core.claims import ClaimStage
 from polystra.core.engine import Engine
 from polystra.core.errors import ContradictoryFacts
 from polystra.core.events import AnyEvent, TradingState
@@ -89,6 +90,7 @@ def every_event(at: Instant, market: MarketId, order: OrderId) -> list[AnyEvent]
         ev.BookRead(at=at, market=market, bids=(), asks=(), venue_at=at),
         ev.ClockCompared(at=at, ahead=seconds(0)),
         ev.GeoblockRead(at=at, blocked=False, place="IE"),
+        ev.ClaimReported(at=at, market=market, stage=ClaimStage.SENT, claim=usd(5)),
         ev.FeedTroubled(at=at, stream=ev.Stream.PRICES, what="subscription refused"),
         ev.NotificationsRead(at=at, notices=()),
         ev.MarketClosed(at=at, market=market),

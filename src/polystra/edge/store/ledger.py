@@ -12,6 +12,7 @@ from typing import TypeAlias
 from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from polystra.core.claims import ClaimStage
 from polystra.core.commands import PlaceOrder
 from polystra.core.events import LedgerLoaded
 from polystra.core.ids import MarketId, OrderId, VenueOrderId, show_order
@@ -19,6 +20,7 @@ from polystra.core.notes import AnyNote, FillBooked
 from polystra.core.units import Instant, Usd
 from polystra.edge.ready import Ready
 from polystra.edge.store import restore
+from polystra.edge.store.claims import Claim, ClaimStep, keep_step, tried_since, unpaid
 from polystra.edge.store.db import Database
 from polystra.edge.store.errors import LedgerContradiction
 from polystra.edge.store.journal import JournalHead
@@ -107,6 +109,21 @@ class Ledger:
         """What a settled market's shares really brought; from now on it is cash. Once a market."""
         with self.unit():
             self._execute(_KEEP_REDEMPTION, {"market": market, "at": at, "amount_micro": amount})
+
+    def unpaid_claims(self) -> tuple[Claim, ...]:
+        """What settled markets still pay, the oldest first."""
+        return unpaid(self._db.connection)
+
+    def redemptions_tried(self, since: Instant) -> int:
+        """Transactions asked for since then, whatever became of them: what a budget counts."""
+        return tried_since(self._db.connection, since)
+
+    def step_claim(self, market: MarketId, step: ClaimStep) -> None:
+        """One step of a redemption; with the last one, `PAID`, what it brought becomes cash, once a market."""
+        with self.unit():
+            keep_step(self._db.connection, market, step)
+            if step.stage is ClaimStage.PAID:
+                self.redeem(step.at, market, step.pays)
 
     def load(self, at: Instant) -> LedgerLoaded:
         """What an engine that is asleep must be told; see `restore` for what still matters at `at`."""

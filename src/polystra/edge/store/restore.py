@@ -17,6 +17,7 @@ from polystra.core.positions import Adjustment, position_of
 from polystra.core.restored import Memory, RestoredAdjustment, RestoredFill, RestoredOrder
 from polystra.core.terms import Liquidity, OrderTerms, Outcome, Purpose, Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, Nanos, Price, Shares, Usd
+from polystra.edge.store.claims import unpaid
 from polystra.edge.store.tables import (
     adjustments,
     cash,
@@ -40,7 +41,7 @@ _decode_market = msgspec.json.Decoder(Market).decode
 
 
 def load(connection: Connection, at: Instant) -> LedgerLoaded:
-    matter = _mattering(at)
+    matter, claims = _mattering(at), unpaid(connection)
     return LedgerLoaded(
         at=at,
         next_order=_next_order(connection),
@@ -54,6 +55,8 @@ def load(connection: Connection, at: Instant) -> LedgerLoaded:
         state=_state(connection),
         halted=_halted(connection, matter),
         given_up=_given_up(connection, matter),
+        redeemable=Usd(sum(claim.amount for claim in claims)),
+        redeeming=tuple(claim.market.id for claim in claims if claim.open),
     )
 
 

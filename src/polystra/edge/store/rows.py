@@ -17,6 +17,7 @@ from polystra.core.ids import VenueOrderId
 from polystra.core.notes import (
     AdjustmentBooked,
     BookDistrusted,
+    ClaimMoved,
     ClockDrifted,
     DriftFound,
     EntryDecided,
@@ -237,4 +238,5 @@ ROWS: dict[type[Note], Kept] = {
     PositionUnpriced: AS_IT_IS,
     PositionWatched: AS_IT_IS,
     FeedTroubled: AS_IT_IS,
+    ClaimMoved: AS_IT_IS,
 }

@@ -183,6 +183,19 @@ redemptions = Table(
     _whole("amount_micro"),
 )
 
+claim_steps = Table(
+    "claim_steps",
+    METADATA,
+    _number(),
+    Column("market", Text, ForeignKey("settlements.market"), nullable=False),
+    _whole("at"),
+    _text("stage"),
+    _whole("pays_micro"),
+    _text("asked", null=True),
+    _text("why"),
+    Index("claim_steps_by_market", "market"),
+)
+
 deposits = Table("deposits", METADATA, _number(), _whole("at"), _whole("amount_micro"), _text("cause"))
 
 decisions = Table(
