@@ -17,7 +17,17 @@ from msgspec.structs import replace
 
 from polystra.core.engine import Engine
 from polystra.core.strategies.stand_aside import StandAside
-from polystra.core.strategy import Decision, ExitPolicy, Needs, StopPolicy, WakesOn, Wish
+from polystra.core.strategy import (
+    BreakEvenPolicy,
+    Decision,
+    ExitPolicy,
+    Needs,
+    Rung,
+    RungAction,
+    StopPolicy,
+    WakesOn,
+    Wish,
+)
 from polystra.core.terms import Outcome, TimeInForce
 from polystra.core.units import MICRO, Instant, Nanos, Price, price, seconds, usd
 from polystra.core.view import ANYTHING, MarketView, Wait
@@ -33,6 +43,19 @@ EXITS = ExitPolicy(
     hold_last=seconds(840),
 )
 """Selling ends 60 s into the window, so that a run of 90 s sees it end."""
+
+GUARDED = ExitPolicy(target=price("0.90"), min_age=seconds(4), break_even=BreakEvenPolicy(arm=10_000))
+BY_VALUE = ExitPolicy(
+    target=price("0.90"),
+    min_age=seconds(4),
+    profit=300_000,
+    ladder=(
+        Rung(seconds(870), RungAction.SELL_INTO_BIDS),
+        Rung(seconds(850), RungAction.HOLD),
+        Rung(seconds(845), RungAction.NOTHING),
+    ),
+)
+"""With a ladder for the first minute, which is the part that is lived."""
 
 STAKES = replace(RULES.stakes, max_stake=usd(6))
 HURRY = seconds(0.15)
@@ -66,7 +89,14 @@ class Chaser(Struct, frozen=True, kw_only=True):
         wishes, wait = self._wishes(view)
         if self.hurried:
             wait = wait.both(Wait(until=Instant(view.at + HURRY)))
-        return Decision(wishes=wishes, exits=self.exits, reason=f"{len(wishes)}", wait=wait)
+        return Decision(
+            wishes=wishes,
+            exits=self.exits,
+            reason=f"{len(wishes)}",
+            wait=wait,
+            outcome=Outcome.UP,
+            probability=price("0.45"),
+        )
 
     def _wishes(self, view: MarketView) -> tuple[tuple[Wish, ...], Wait]:
         if not view.position.flat:
@@ -86,12 +116,18 @@ def _wish(outcome: Outcome, at: Price, kind: TimeInForce) -> Wish:
 
 
 def life(
-    seed: int, *, hurried: bool, rest: Price | None = None, late: bool = False, patience: Nanos = PATIENT
+    seed: int,
+    *,
+    hurried: bool,
+    rest: Price | None = None,
+    late: bool = False,
+    patience: Nanos = PATIENT,
+    exits: ExitPolicy = EXITS,
 ) -> list[tuple[int, str]]:
     """A window's first 75 seconds; `late` leaves entries 45 of them. Books are silent for up to five seconds."""
     limits = replace(LIMITS, min_time_left=seconds(855)) if late else LIMITS
     rules = replace(RULES, stakes=STAKES, limits=limits, doubt_patience=seconds(20), book_patience=patience)
-    engine = started(Engine(rules, {WINDOW.series: Chaser(hurried=hurried, rest=rest)}, StandAside()))
+    engine = started(Engine(rules, {WINDOW.series: Chaser(hurried=hurried, rest=rest, exits=exits)}, StandAside()))
     return live(engine, TinyVenue(seed), in_order(market_day(seed, 75), weather(seed, 75)), moment(75))
 
 
@@ -101,12 +137,13 @@ def life(
     rest=st.sampled_from([None, None, price("0.40"), price("0.30")]),
     late=st.booleans(),
     patience=st.sampled_from([PATIENT, seconds(3)]),
+    exits=st.sampled_from([EXITS, GUARDED, BY_VALUE]),
 )
 def test_an_engine_that_looks_again_and_again_commands_the_same(
-    seed: int, rest: Price | None, late: bool, patience: Nanos
+    seed: int, rest: Price | None, late: bool, patience: Nanos, exits: ExitPolicy
 ) -> None:
-    patient = life(seed, hurried=False, rest=rest, late=late, patience=patience)
-    assert patient == life(seed, hurried=True, rest=rest, late=late, patience=patience)
+    patient = life(seed, hurried=False, rest=rest, late=late, patience=patience, exits=exits)
+    assert patient == life(seed, hurried=True, rest=rest, late=late, patience=patience, exits=exits)
 
 
 @given(seed=st.integers(0, 2**32))
@@ -118,9 +155,15 @@ def test_the_same_events_give_the_same_commands(seed: int) -> None:
 def test_the_lives_above_are_full_of_what_they_are_about(rest: Price | None) -> None:
     """No comparison is worth anything where nothing happens."""
     seen: Counter[str] = Counter()
-    for seed in range(40):
+    for seed in range(80):
         for _, said in life(seed, hurried=False, rest=rest):
             words = said.split(" ")
             seen[words[2] if words[0] == "place" else words[0]] += 1
     kinds = ("entry", "target", "stop", "cancel", "query", "resend", "read", "drop")
     assert min(seen[kind] for kind in kinds) >= 20, seen
+
+
+@pytest.mark.parametrize(("exits", "kind"), [(GUARDED, "stop"), (BY_VALUE, "sale")], ids=["guarded", "by value"])
+def test_the_lives_of_other_policies_sell_by_them(exits: ExitPolicy, kind: str) -> None:
+    said = [one for seed in range(80) for _, one in life(seed, hurried=False, exits=exits)]
+    assert sum(one.startswith("place") and one.split(" ")[2] == kind for one in said) >= 10

@@ -37,7 +37,7 @@ from polystra.core.commands import (
 from polystra.core.desk import Desk
 from polystra.core.entries import EntryPlan, wanted_entries
 from polystra.core.events import AnyEvent, TradingState
-from polystra.core.exits import NOTHING_HELD, ExitPlan, wanted_exits
+from polystra.core.exits import NO_CHANCES, ExitPlan, wanted_exits
 from polystra.core.ids import OrderId
 from polystra.core.knowledge import Knowledge
 from polystra.core.markets import Series
@@ -45,7 +45,9 @@ from polystra.core.orders import Heard
 from polystra.core.planner import Plan, plan
 from polystra.core.referee import ASK_EVERY
 from polystra.core.rules import Rules
+from polystra.core.sales import armed_after, chance_of
 from polystra.core.strategy import Decision, Strategy
+from polystra.core.terms import Outcome
 from polystra.core.units import Instant, Usd, seconds
 from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
 
@@ -126,8 +128,7 @@ class Engine:
             self._ask_strategy(desk, view)
         assert desk.decision is not None
         stopped = known.state is TradingState.STOPPED
-        sells = known.standing.sells(at)
-        exits = NOTHING_HELD if stopped else wanted_exits(view, desk.decision.exits, desk.orders.values(), sells)
+        exits = self._exits(desk, view, stopped=stopped)
         entries = wanted_entries(desk, view, account, known.state, self._rules, halted=known.why_no_entries)
         planned = plan(
             entries.approved,
@@ -145,6 +146,25 @@ class Engine:
         self._say_what_changed(desk, entries, exits)
         self._command(desk, planned)
         self._sweep(desk)
+
+    def _exits(self, desk: Desk, view: MarketView, *, stopped: bool) -> ExitPlan:
+        """The exit plan, after the bid was noted that arms a holding's break-even protection."""
+        assert desk.decision is not None
+        policy = desk.decision.exits
+        desk.armed, arming = armed_after(view, policy.break_even, desk.armed)
+        if stopped:
+            return ExitPlan(wait=arming)
+        plan = wanted_exits(
+            view,
+            policy,
+            desk.orders.values(),
+            self._known.standing.sells(view.at),
+            armed=desk.armed,
+            chances={outcome: chance_of(desk.decision, outcome) for outcome in Outcome}
+            if policy.ladder
+            else NO_CHANCES,
+        )
+        return plan if arming is ANYTHING else replace(plan, wait=plan.wait.both(arming))
 
     def _ask_strategy(self, desk: Desk, view: MarketView) -> None:
         decision = desk.strategy.decide(view, desk.memory)
