@@ -34,6 +34,7 @@ from polystra.core.commands import (
     TakeSnapshot,
     Unfollow,
 )
+from polystra.core.cover import uncovered
 from polystra.core.desk import Desk
 from polystra.core.entries import EntryPlan, wanted_entries
 from polystra.core.events import AnyEvent, TradingState
@@ -143,7 +144,7 @@ class Engine:
         asks_at = self._referee(desk, view, blind=exits.blind)
         wait = wait.both(Wait(until=min(known.standing.next_at(at), asks_at, _trust_ends(desk, view))))
         desk.wait = _no_shorter(wait, Instant(at + NAP))
-        self._say_what_changed(desk, entries, exits)
+        self._say_what_changed(desk, view, entries, exits)
         self._command(desk, planned)
         self._sweep(desk)
 
@@ -284,7 +285,7 @@ class Engine:
             readings.asked(known.at)
             self._commands.append(TakeSnapshot())
 
-    def _say_what_changed(self, desk: Desk, entries: EntryPlan, exits: ExitPlan) -> None:
+    def _say_what_changed(self, desk: Desk, view: MarketView, entries: EntryPlan, exits: ExitPlan) -> None:
         """Said once per change, not once per look."""
         market, notes = desk.market.id, self._known.notes
         if desk.says("denied", tuple((wish.outcome, denied.limit) for wish, denied in entries.denied)):
@@ -294,9 +295,9 @@ class Engine:
                         market=market, outcome=wish.outcome, limit=one.limit, value=one.value, allowed=one.allowed
                     )
                 )
-        if desk.says("uncovered", tuple((outcome, why) for outcome, _, why in exits.uncovered)):
-            for outcome, shares, why in exits.uncovered:
-                notes.append(nt.ExitUncovered(market=market, outcome=outcome, shares=shares, why=why))
+        bare = uncovered(desk, view, exits)
+        if desk.says("uncovered", tuple((one.outcome, one.why) for one in bare)):
+            notes.extend(bare)
         if desk.says("stops", tuple(outcome for outcome, _, _ in exits.stops)):
             for outcome, bid, level in exits.stops:
                 held = desk.position.of(outcome).settled

@@ -31,6 +31,8 @@ from polystra.core.terms import OrderTerms, Outcome, Purpose, Side, TimeInForce
 from polystra.core.units import MICRO, SIZE_STEP, Instant, Price, Shares, whole_steps
 from polystra.core.view import ANYTHING, MarketView, Wait
 
+TOO_YOUNG = "too young"
+
 NO_CHANCES: Mapping[Outcome, int | None] = MappingProxyType({})
 
 
@@ -282,7 +284,7 @@ def _target(case: _Case) -> ExitPlan:
         return case.uncovered("held to settlement", case.holding.shares)
     since = _old_enough(case)
     if case.view.at < since:
-        return case.uncovered("too young", case.holding.shares, Wait(until=since))
+        return case.uncovered(TOO_YOUNG, case.holding.shares, Wait(until=since))
     resting = any(order.live and order.terms.purpose is Purpose.TARGET for order in case.sells)
     if case.sellable < market.min_shares and not resting:
         return case.uncovered("below the venue's least size", case.sellable)

@@ -96,12 +96,17 @@ class SlotSuspended(Note, frozen=True, kw_only=True):
 
 
 class ExitUncovered(Note, frozen=True, kw_only=True):
-    """Shares that no exit covers, and why."""
+    """Shares that no exit covers, and why; what the ledger and the venue's balance show of them, how old they are, and
+    how long it will be so, None where that depends on news."""
 
     market: MarketId
     outcome: Outcome
     shares: Shares
     why: str
+    ledger: Shares
+    wallet: Shares
+    age: Nanos | None
+    left: Nanos | None
 
 
 class StopTriggered(Note, frozen=True, kw_only=True):
