@@ -130,7 +130,8 @@ class Engine:
         assert desk.decision is not None
         stopped = known.state is TradingState.STOPPED
         exits = self._exits(desk, view, stopped=stopped)
-        entries = wanted_entries(desk, view, account, known.state, self._rules, halted=known.why_no_entries)
+        halted = known.why_no_entries or known.readings.doubt_of(desk.market.id)
+        entries = wanted_entries(desk, view, account, known.state, self._rules, halted=halted)
         planned = plan(
             entries.approved,
             exits.orders,

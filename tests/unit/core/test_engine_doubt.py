@@ -336,6 +336,15 @@ def test_a_holding_of_which_nothing_is_there_is_closed_as_missing_once_it_is_two
     assert len(bench.told(nt.AdjustmentBooked)) == 1
 
 
+@pytest.mark.parametrize(("there", "why"), [("0", "shares differ from the venue's"), ("10", None)])
+def test_nothing_is_opened_where_one_reading_shows_other_shares(there: str, why: str | None) -> None:
+    bench = orphaned()
+    bench.reading(100, CASH, there)
+    assert bench.known.readings.doubt_of(WINDOW.id) == why
+    assert bench.known.readings.doubt_of("another") is None
+    assert bench.told(nt.MarketHalted) == []
+
+
 def test_what_an_order_of_ours_may_hold_is_not_missing() -> None:
     bench = confirmed()
     for at in (100, 140, 200):
