@@ -52,7 +52,7 @@ LINES: Mapping[str, tuple[str, str]] = {
     "exits.take_profit_percent": ("%", "Sells to the bids when the bid is this much above the entry price. 0 is off."),
     "exits.ladder": (
         "s before the end, action",
-        "`hold` to settlement, or `sell_into_bids` where bid − fee is above the strategy's chance. See positions.md.",
+        "`hold` to settlement, or `sell_into_bids` where bid − fee is above the chance: [positions](positions.md).",
     ),
     "exits.pairs_need_no_stop": ("", "Equal Up and Down are not stopped: a pair is worth 1 USD whatever happens."),
     "engine.book_patience_seconds": ("s", "A book silent for longer is not trusted."),
