@@ -103,10 +103,10 @@ class ExitUncovered(Note, frozen=True, kw_only=True):
     outcome: Outcome
     shares: Shares
     why: str
-    ledger: Shares
-    wallet: Shares
-    age: Nanos | None
-    left: Nanos | None
+    ledger: Shares = Shares(0)
+    wallet: Shares = Shares(0)
+    age: Nanos | None = None
+    left: Nanos | None = None
 
 
 class StopTriggered(Note, frozen=True, kw_only=True):
