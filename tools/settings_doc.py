@@ -45,6 +45,16 @@ LINES: Mapping[str, tuple[str, str]] = {
     "exits.hold_last_seconds": ("s", "Nothing is sold in the window's last seconds: held to settlement."),
     "exits.stop_order": ("", "`FAK` sells what it can and tries the rest again; `FOK` sells all at once or nothing."),
     "exits.stop_slippage": ("USD a share", "A stop sells at worst this far below the bid that set it off."),
+    "exits.break_even_arm_percent": (
+        "%",
+        "Once the bid has been this much above the entry price, a bid back at entry and fees sells. 0 is off.",
+    ),
+    "exits.take_profit_percent": ("%", "Sells to the bids when the bid is this much above the entry price. 0 is off."),
+    "exits.ladder": (
+        "s before the end, action",
+        "`hold` to settlement, or `sell_into_bids` where bid − fee is above the chance: [positions](positions.md).",
+    ),
+    "exits.pairs_need_no_stop": ("", "Equal Up and Down are not stopped: a pair is worth 1 USD whatever happens."),
     "unfilled.cancel_orders": (
         "",
         "Give up resting entries that nobody fills; off: they rest as long as wished for.",
@@ -184,6 +194,8 @@ def annotated_model(field: FieldInfo) -> type[BaseModel]:
 
 def shown(default: Any) -> str:
     if isinstance(default, tuple):
+        if not default:
+            return "none"
         return ", ".join(shown(one) for one in default)
     if isinstance(default, bool):
         return str(default).lower()
@@ -196,6 +208,10 @@ def range_of(field: FieldInfo) -> str:
     if field.annotation is bool:
         return "true or false"
     if get_origin(field.annotation) is tuple:
+        inner = get_args(field.annotation)[0]
+        if get_origin(inner) is tuple:
+            time, action = get_args(inner)
+            return f"pairs of {bounds(list(time.__metadata__[0].metadata))} and " + " or ".join(get_args(action))
         (bounded,) = set(get_args(field.annotation))
         return "each " + bounds([part for info in bounded.__metadata__ for part in info.metadata])
     return bounds(field.metadata)

@@ -151,6 +151,7 @@ def test_a_matched_fill_is_exposure_and_nothing_of_it_is_sold_before_it_settles(
 
 
 @pytest.mark.spec("X8.A1")
+@pytest.mark.spec("C2.A2")
 def test_a_trade_that_fails_is_taken_back_and_leaves_no_exit(exchange_truth: WireStage) -> None:
     """Matched, retried, failed: cash and shares are as before, nothing is ever offered."""
 

@@ -18,7 +18,17 @@ from msgspec.structs import replace
 
 from polystra.core.engine import Engine
 from polystra.core.strategies.stand_aside import StandAside
-from polystra.core.strategy import Decision, ExitPolicy, Needs, StopPolicy, WakesOn, Wish
+from polystra.core.strategy import (
+    BreakEvenPolicy,
+    Decision,
+    ExitPolicy,
+    Needs,
+    Rung,
+    RungAction,
+    StopPolicy,
+    WakesOn,
+    Wish,
+)
 from polystra.core.terms import Outcome, TimeInForce
 from polystra.core.unfilled import UnfilledRules
 from polystra.core.units import MICRO, Instant, Nanos, Price, price, seconds, usd
@@ -35,6 +45,19 @@ EXITS = ExitPolicy(
     hold_last=seconds(840),
 )
 """Selling ends 60 s into the window, so that a run of 90 s sees it end."""
+
+GUARDED = ExitPolicy(target=price("0.90"), min_age=seconds(4), break_even=BreakEvenPolicy(arm=10_000))
+BY_VALUE = ExitPolicy(
+    target=price("0.90"),
+    min_age=seconds(4),
+    profit=300_000,
+    ladder=(
+        Rung(seconds(870), RungAction.SELL_INTO_BIDS),
+        Rung(seconds(850), RungAction.HOLD),
+        Rung(seconds(845), RungAction.NOTHING),
+    ),
+)
+"""With a ladder for the first minute, which is the part that is lived."""
 
 STAKES = replace(RULES.stakes, max_stake=usd(6))
 UNFILLED = UnfilledRules(timeout=seconds(6), threshold=100_000, retry_above=0)
@@ -69,7 +92,14 @@ class Chaser(Struct, frozen=True, kw_only=True):
         wishes, wait = self._wishes(view)
         if self.hurried:
             wait = wait.both(Wait(until=Instant(view.at + HURRY)))
-        return Decision(wishes=wishes, exits=self.exits, reason=f"{len(wishes)}", wait=wait)
+        return Decision(
+            wishes=wishes,
+            exits=self.exits,
+            reason=f"{len(wishes)}",
+            wait=wait,
+            outcome=Outcome.UP,
+            probability=price("0.45"),
+        )
 
     def _wishes(self, view: MarketView) -> tuple[tuple[Wish, ...], Wait]:
         if not view.position.flat:
@@ -89,13 +119,19 @@ def _wish(outcome: Outcome, at: Price, kind: TimeInForce) -> Wish:
 
 
 def life(
-    seed: int, *, hurried: bool, rest: Price | None = None, late: bool = False, **changes: Any
+    seed: int,
+    *,
+    hurried: bool,
+    rest: Price | None = None,
+    late: bool = False,
+    exits: ExitPolicy = EXITS,
+    **changes: Any,
 ) -> list[tuple[int, str]]:
     """A window's first 75 seconds; `late` leaves entries 45 of them. Books are silent for up to five seconds."""
     limits = replace(LIMITS, min_time_left=seconds(855)) if late else LIMITS
     rules = replace(RULES, stakes=STAKES, limits=limits, doubt_patience=seconds(20), book_patience=PATIENT)
     rules = replace(rules, **changes)
-    engine = started(Engine(rules, {WINDOW.series: Chaser(hurried=hurried, rest=rest)}, StandAside()))
+    engine = started(Engine(rules, {WINDOW.series: Chaser(hurried=hurried, rest=rest, exits=exits)}, StandAside()))
     return live(engine, TinyVenue(seed), in_order(market_day(seed, 75), weather(seed, 75)), moment(75))
 
 
@@ -105,12 +141,24 @@ def life(
     rest=st.sampled_from([None, None, price("0.40"), price("0.30")]),
     late=st.booleans(),
     patience=st.sampled_from([PATIENT, seconds(3)]),
+    exits=st.sampled_from([EXITS, GUARDED, BY_VALUE]),
     unfilled=st.sampled_from([None, UNFILLED]),
 )
 def test_an_engine_that_looks_again_and_again_commands_the_same(
-    seed: int, rest: Price | None, late: bool, patience: Nanos, unfilled: UnfilledRules | None
+    seed: int,
+    rest: Price | None,
+    late: bool,
+    patience: Nanos,
+    exits: ExitPolicy,
+    unfilled: UnfilledRules | None,
 ) -> None:
-    same: dict[str, Any] = {"rest": rest, "late": late, "book_patience": patience, "unfilled": unfilled}
+    same: dict[str, Any] = {
+        "rest": rest,
+        "late": late,
+        "book_patience": patience,
+        "exits": exits,
+        "unfilled": unfilled,
+    }
     assert life(seed, hurried=False, **same) == life(seed, hurried=True, **same)
 
 
@@ -123,9 +171,15 @@ def test_the_same_events_give_the_same_commands(seed: int) -> None:
 def test_the_lives_above_are_full_of_what_they_are_about(rest: Price | None) -> None:
     """No comparison is worth anything where nothing happens."""
     seen: Counter[str] = Counter()
-    for seed in range(40):
+    for seed in range(80):
         for _, said in life(seed, hurried=False, rest=rest):
             words = said.split(" ")
             seen[words[2] if words[0] == "place" else words[0]] += 1
     kinds = ("entry", "target", "stop", "cancel", "query", "resend", "read", "drop")
     assert min(seen[kind] for kind in kinds) >= 20, seen
+
+
+@pytest.mark.parametrize(("exits", "kind"), [(GUARDED, "stop"), (BY_VALUE, "sale")], ids=["guarded", "by value"])
+def test_the_lives_of_other_policies_sell_by_them(exits: ExitPolicy, kind: str) -> None:
+    said = [one for seed in range(80) for _, one in life(seed, hurried=False, exits=exits)]
+    assert sum(one.startswith("place") and one.split(" ")[2] == kind for one in said) >= 10

@@ -179,5 +179,5 @@ def test_the_lives_above_trade() -> None:
     seen: Counter[str] = Counter()
     for seed in range(80):
         seen.update(lived(seed, None).seen)
-    assert min(seen[kind] for kind in (*Purpose, "resend")) >= 20, seen
+    assert min(seen[kind] for kind in (Purpose.ENTRY, Purpose.TARGET, Purpose.STOP, "resend")) >= 20, seen
     assert min(seen[mode] for mode in MODES) >= 10, seen

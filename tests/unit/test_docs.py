@@ -23,13 +23,13 @@ from polystra.app.settings import demo_settings
 from polystra.cli.main import app
 from polystra.core.strategy import Strategy
 from polystra.edge.store.journal import Seen, read_journal
-from tools import events_doc, lifecycle_doc, readme_doc, settings_doc, venue_doc
+from tools import events_doc, lifecycle_doc, positions_doc, readme_doc, settings_doc, venue_doc
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "polystra"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 OURS = [page for page in PAGES if page.name != "acceptance.md"]
-GENERATED = [lifecycle_doc, events_doc, settings_doc, readme_doc, venue_doc]
+GENERATED = [lifecycle_doc, events_doc, positions_doc, settings_doc, readme_doc, venue_doc]
 
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")

@@ -198,7 +198,10 @@ def _suspended(note: nt.SlotSuspended) -> str:
 
 
 def _uncovered(note: nt.ExitUncovered) -> str:
-    return f"{show(note.shares)} {note.outcome} without an exit: {note.why}"
+    left = "" if note.left is None else f", for {note.left / seconds(1):.0f} s"
+    age = "" if note.age is None else f", {note.age / seconds(1):.0f} s old"
+    known = f"ledger {show(note.ledger)}, wallet {show(note.wallet)}{age}{left}"
+    return f"{show(note.shares)} {note.outcome} without an exit: {note.why} ({known})"
 
 
 def _stopped(note: nt.StopTriggered) -> str:

@@ -22,7 +22,7 @@ from polystra.core.risk import Limits
 from polystra.core.rules import Rules
 from polystra.core.sizing import StakeRules
 from polystra.core.strategies.tilted_prior import TiltedPrior
-from polystra.core.strategy import ExitPolicy, StopPolicy, Strategy
+from polystra.core.strategy import BreakEvenPolicy, ExitPolicy, Rung, RungAction, StopPolicy, Strategy
 from polystra.core.terms import TimeInForce
 from polystra.core.unfilled import UnfilledRules
 from polystra.core.units import MICRO, micro, price, seconds, usd
@@ -76,6 +76,18 @@ class ExitSettings(_Section):
     stop_min_age_seconds: Seconds = 30
     stop_slippage: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=6)] = Decimal("0.05")
     stop_order: Literal["FAK", "FOK"] = "FAK"
+    break_even_arm_percent: Annotated[Decimal, Field(ge=0, lt=10_000, decimal_places=4)] = Decimal(0)
+    take_profit_percent: Annotated[Decimal, Field(ge=0, lt=10_000, decimal_places=4)] = Decimal(0)
+    ladder: tuple[tuple[Seconds, Literal["nothing", "hold", "sell_into_bids"]], ...] = ()
+    pairs_need_no_stop: bool = False
+
+    @field_validator("ladder")
+    @classmethod
+    def _each_once(cls, ladder: tuple[tuple[float, str], ...]) -> tuple[tuple[float, str], ...]:
+        times = [before for before, _ in ladder]
+        if len(set(times)) < len(times):
+            raise ValueError(f"{times}: two rungs begin at the same time; give each its own seconds before the end")
+        return ladder
 
 
 class UnfilledSettings(_Section):
@@ -231,11 +243,16 @@ class Settings(_Section):
             slippage=price(exits.stop_slippage),
             time_in_force=TimeInForce(exits.stop_order),
         )
+        break_even = BreakEvenPolicy(arm=_part(exits.break_even_arm_percent), slippage=price(exits.stop_slippage))
         return ExitPolicy(
             target=price(exits.target) if exits.target else None,
             min_age=seconds(exits.min_age_seconds),
             hold_last=seconds(exits.hold_last_seconds),
             stop=stop if exits.stop_price or exits.stop_percent else None,
+            break_even=break_even if exits.break_even_arm_percent else None,
+            profit=_part(exits.take_profit_percent) if exits.take_profit_percent else None,
+            ladder=tuple(Rung(seconds(before), RungAction(action)) for before, action in exits.ladder),
+            pairs_need_no_stop=exits.pairs_need_no_stop,
         )
 
     @property

@@ -20,6 +20,7 @@ from polystra.core.positions import FLAT, Adjustment, Holding, MarketPosition, p
 from polystra.core.prices import MINUTE, MinutePrices
 from polystra.core.referee import Referee, after_reading
 from polystra.core.restored import Memory
+from polystra.core.sales import UNARMED, Armed
 from polystra.core.strategy import Decision, Strategy, Wake
 from polystra.core.terms import Outcome, Purpose, Side, Slot, slot_of
 from polystra.core.unfilled import GivenUp
@@ -51,6 +52,7 @@ class Desk:
         self.adjustments: tuple[Adjustment, ...] = ()
         self.position: MarketPosition = FLAT
         self.wallet: dict[Outcome, Shares] = {}
+        self.armed: Armed = UNARMED
         self.suspended: dict[Slot, Suspension] = {}
         self.uncancelled: dict[OrderId, Suspension] = {}
         self.given_up: dict[Slot, GivenUp] = {}

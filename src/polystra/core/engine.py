@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from polystra.core import lifecycle
 from polystra.core import notes as nt
@@ -33,10 +34,11 @@ from polystra.core.commands import (
     TakeSnapshot,
     Unfollow,
 )
+from polystra.core.cover import uncovered
 from polystra.core.desk import Desk
 from polystra.core.entries import EntryPlan, wanted_entries
 from polystra.core.events import AnyEvent, TradingState
-from polystra.core.exits import NOTHING_HELD, ExitPlan, wanted_exits
+from polystra.core.exits import NO_CHANCES, ExitPlan, wanted_exits
 from polystra.core.ids import OrderId
 from polystra.core.knowledge import Knowledge
 from polystra.core.markets import Series
@@ -44,7 +46,9 @@ from polystra.core.orders import Heard
 from polystra.core.planner import Plan, plan
 from polystra.core.referee import ASK_EVERY
 from polystra.core.rules import Rules
+from polystra.core.sales import armed_after, chance_of
 from polystra.core.strategy import Decision, Strategy
+from polystra.core.terms import Outcome
 from polystra.core.units import Instant, Usd, seconds
 from polystra.core.view import ANYTHING, NEVER, MarketView
 from polystra.core.watched import positions_of
@@ -134,9 +138,9 @@ class Engine:
             self._ask_strategy(desk, view)
         assert desk.decision is not None
         stopped = known.state is TradingState.STOPPED
-        sells = known.standing.sells(at)
-        exits = NOTHING_HELD if stopped else wanted_exits(view, desk.decision.exits, desk.orders.values(), sells)
-        entries = wanted_entries(desk, view, account, known.state, self._rules, halted=known.why_no_entries)
+        exits = self._exits(desk, view, stopped=stopped)
+        halted = known.why_no_entries or known.readings.doubt_of(desk.market.id)
+        entries = wanted_entries(desk, view, account, known.state, self._rules, halted=halted)
         planned = plan(
             entries.approved,
             exits.orders,
@@ -151,10 +155,29 @@ class Engine:
         until = min(own_end, planned.wait.until, mode_ends, asks_at, _trust_ends(desk, view))
         wait = desk.own_bands(desk.decision).both(entries.wait).both(exits.wait)
         desk.wait = wait.ending(until).lasting(Instant(at + NAP))
-        self._say_what_changed(desk, entries, exits)
+        self._say_what_changed(desk, view, entries, exits)
         known.notes.extend(lifecycle.gave_up(desk, slot, given, view) for slot, given in entries.given_up)
         self._command(desk, planned)
         self._sweep(desk)
+
+    def _exits(self, desk: Desk, view: MarketView, *, stopped: bool) -> ExitPlan:
+        """The exit plan, after the bid was noted that arms a holding's break-even protection."""
+        assert desk.decision is not None
+        policy = desk.decision.exits
+        desk.armed, arming = armed_after(view, policy.break_even, desk.armed)
+        if stopped:
+            return ExitPlan(wait=arming)
+        plan = wanted_exits(
+            view,
+            policy,
+            desk.orders.values(),
+            self._known.standing.sells(view.at),
+            armed=desk.armed,
+            chances={outcome: chance_of(desk.decision, outcome) for outcome in Outcome}
+            if policy.ladder
+            else NO_CHANCES,
+        )
+        return plan if arming is ANYTHING else replace(plan, wait=plan.wait.both(arming))
 
     def _ask_strategy(self, desk: Desk, view: MarketView) -> None:
         decision = desk.strategy.decide(view, desk.memory)
@@ -277,7 +300,7 @@ class Engine:
             readings.asked(known.at)
             self._commands.append(TakeSnapshot())
 
-    def _say_what_changed(self, desk: Desk, entries: EntryPlan, exits: ExitPlan) -> None:
+    def _say_what_changed(self, desk: Desk, view: MarketView, entries: EntryPlan, exits: ExitPlan) -> None:
         """Said once per change, not once per look."""
         market, notes = desk.market.id, self._known.notes
         if desk.says("denied", tuple((wish.outcome, denied.limit) for wish, denied in entries.denied)):
@@ -287,9 +310,9 @@ class Engine:
                         market=market, outcome=wish.outcome, limit=one.limit, value=one.value, allowed=one.allowed
                     )
                 )
-        if desk.says("uncovered", tuple((outcome, why) for outcome, _, why in exits.uncovered)):
-            for outcome, shares, why in exits.uncovered:
-                notes.append(nt.ExitUncovered(market=market, outcome=outcome, shares=shares, why=why))
+        bare = uncovered(desk, view, exits)
+        if desk.says("uncovered", tuple((one.outcome, one.why) for one in bare)):
+            notes.extend(bare)
         if desk.says("stops", tuple(outcome for outcome, _, _ in exits.stops)):
             for outcome, bid, level in exits.stops:
                 held = desk.position.of(outcome).settled

@@ -1,23 +1,39 @@
 """Says which sells the holding needs now. From scratch after each event; the planner finds the difference.
 
 A stop takes precedence over the target: while it holds, the target order is simply not wanted any more, so it is
-cancelled, and the stop is placed once its cancel is known. Nothing here ever asks for more than the settled shares.
+cancelled, and the stop is placed once its cancel is known. The other rules that sell into the bids (`sales`) come
+between the two. Nothing here ever asks for more than the settled shares.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from polystra.core.orders import Order
 from polystra.core.positions import Holding
-from polystra.core.strategy import ExitPolicy, StopPolicy
+from polystra.core.sales import (
+    UNARMED,
+    Armed,
+    Sale,
+    break_even,
+    look_again,
+    next_rung,
+    profit,
+    rung_at,
+    sale_by_value,
+    until_bid_at,
+)
+from polystra.core.strategy import ExitPolicy, RungAction, StopPolicy
 from polystra.core.terms import OrderTerms, Outcome, Purpose, Side, TimeInForce
-from polystra.core.units import MICRO, SIZE_STEP, Instant, Price, Shares, mirror, seconds, whole_steps
+from polystra.core.units import MICRO, SIZE_STEP, Instant, Price, Shares, whole_steps
 from polystra.core.view import ANYTHING, MarketView, Wait
 
-LOOK_AGAIN = seconds(1)
+TOO_YOUNG = "too young"
+
+NO_CHANCES: Mapping[Outcome, int | None] = MappingProxyType({})
 
 
 class Sells(StrEnum):
@@ -53,9 +69,16 @@ NOTHING_HELD = ExitPlan()
 
 
 def wanted_exits(
-    view: MarketView, policy: ExitPolicy, orders: Iterable[Order] = (), allowed: Sells = Sells.ANY
+    view: MarketView,
+    policy: ExitPolicy,
+    orders: Iterable[Order] = (),
+    allowed: Sells = Sells.ANY,
+    *,
+    armed: Armed = UNARMED,
+    chances: Mapping[Outcome, int | None] = NO_CHANCES,
 ) -> ExitPlan:
-    """The exit plan of both outcomes of a market. Of the market's `orders` it minds what they sold, or still sell.
+    """The exit plan of both outcomes of a market. Of the market's `orders` it minds what they sold, or still sell;
+    `armed` are the holdings whose break-even protection is armed, `chances` what the strategy estimates, in millionths.
 
     While the venue takes no sells what rests stays wanted, whatever the policy says by now.
     """
@@ -66,8 +89,16 @@ def wanted_exits(
     for outcome in Outcome:
         holding = view.position.of(outcome)
         if holding.shares > 0:
-            own = [order for order in sells if order.terms.outcome is outcome]
-            plan = _joined(plan, _exit_of(view, policy, holding, own, allowed))
+            case = _Case(
+                view=view,
+                policy=policy,
+                holding=holding,
+                sells=tuple(order for order in sells if order.terms.outcome is outcome),
+                allowed=allowed,
+                armed=outcome in armed,
+                chance=chances.get(outcome),
+            )
+            plan = _joined(plan, _exit_of(case))
     return plan
 
 
@@ -91,53 +122,102 @@ def losing(view: MarketView, outcome: Outcome) -> bool:
     return up_wins is (outcome is Outcome.DOWN)
 
 
-def _exit_of(view: MarketView, policy: ExitPolicy, holding: Holding, sells: list[Order], allowed: Sells) -> ExitPlan:
-    """What an ended order sold by the venue's word is gone, although its trades are not here yet."""
-    sold = sum(order.awaited for order in sells if not order.live)
-    left = Shares(holding.shares - sold)
-    if left < SIZE_STEP:
+class _Case(Struct, frozen=True, gc=False, kw_only=True):
+    """One holding, and all that its exit depends on. What an ended order sold by the venue's word is gone, although its
+    trades are not here yet."""
+
+    view: MarketView
+    policy: ExitPolicy
+    holding: Holding
+    sells: tuple[Order, ...]
+    allowed: Sells
+    armed: bool
+    chance: int | None
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.holding.outcome
+
+    @property
+    def sold(self) -> int:
+        return sum(order.awaited for order in self.sells if not order.live)
+
+    @property
+    def left(self) -> Shares:
+        return Shares(self.holding.shares - self.sold)
+
+    @property
+    def sellable(self) -> Shares:
+        return whole_steps(self.holding.settled - self.sold)
+
+    @property
+    def at_risk(self) -> Shares:
+        """What a stop may sell: where pairs need none, no more than what exceeds them."""
+        if not self.policy.pairs_need_no_stop:
+            return self.sellable
+        return whole_steps(min(self.sellable, self.left - self.view.position.of(self.outcome.other).shares))
+
+    def uncovered(self, why: str, shares: Shares | None = None, wait: Wait = ANYTHING) -> ExitPlan:
+        return ExitPlan(uncovered=((self.outcome, self.left if shares is None else shares, why),), wait=wait)
+
+
+def _exit_of(case: _Case) -> ExitPlan:
+    """What is kept, or else what the first rule that holds sells, or else the target."""
+    policy, view = case.policy, case.view
+    if case.left < SIZE_STEP:
         return NOTHING_HELD
-    sellable = whole_steps(holding.settled - sold)
-    if not sellable:
-        return ExitPlan(uncovered=((holding.outcome, left, "settling"),))
-    if allowed is Sells.NONE:
-        return _kept(holding.outcome, left, sellable, sells)
-    if policy.hold_last and view.left < policy.hold_last:
-        return ExitPlan(uncovered=((holding.outcome, left, "held to settlement"),))
-    doubted = any(order.cancel_doubted for order in sells)
-    doubt = ExitPlan(uncovered=((holding.outcome, left, "cancel unresolved"),)) if doubted else NOTHING_HELD
-    stop = _joined(doubt, _stop(view, policy.stop, holding, sellable))
-    if stop.orders and allowed is Sells.ANY:
-        return stop
-    if stop.orders:
-        stop = ExitPlan(uncovered=((holding.outcome, left, "stop waits: the venue takes resting orders alone"),))
-    resting = any(order.live and order.terms.purpose is Purpose.TARGET for order in sells)
+    if not case.sellable:
+        return case.uncovered("settling")
+    if case.allowed is Sells.NONE:
+        return _kept(case)
+    rungs, rung = next_rung(policy.ladder, view), rung_at(policy.ladder, view.left)
+    if (policy.hold_last and view.left < policy.hold_last) or rung is RungAction.HOLD:
+        return case.uncovered("held to settlement", wait=rungs)
+    doubted = any(order.cancel_doubted for order in case.sells)
+    plan = _joined(case.uncovered("cancel unresolved") if doubted else NOTHING_HELD, ExitPlan(wait=rungs))
+    plan = _joined(plan, _sold_now(case))
+    if plan.orders and case.allowed is Sells.ANY:
+        return plan
+    if plan.orders:
+        purpose = plan.orders[0].terms.purpose
+        plan = case.uncovered(f"{purpose} waits: the venue takes resting orders alone", wait=rungs)
     if policy.hold_last:
-        stop = _joined(stop, ExitPlan(wait=Wait(until=Instant(view.market.end - policy.hold_last + 1))))
-    target = _target(view, policy, holding, sellable, resting=resting)
-    return _joined(stop, target if allowed is Sells.ANY else _post_only(target))
+        plan = _joined(plan, ExitPlan(wait=Wait(until=Instant(view.market.end - policy.hold_last + 1))))
+    target = _target(case)
+    return _joined(plan, target if case.allowed is Sells.ANY else _post_only(target))
 
 
-def _kept(outcome: Outcome, left: Shares, sellable: Shares, sells: list[Order]) -> ExitPlan:
+def _kept(case: _Case) -> ExitPlan:
     """What rests and is no more than what is there; cancelled, it could not be placed again."""
-    kept = [order for order in sells if order.live and order.remaining <= sellable]
+    kept = [order for order in case.sells if order.live and order.remaining <= case.sellable]
     if not kept:
-        return ExitPlan(uncovered=((outcome, left, "the venue takes no orders"),))
+        return case.uncovered("the venue takes no orders")
     return ExitPlan(orders=tuple(ExitOrder(replace(order.terms, shares=order.remaining), kept=True) for order in kept))
+
+
+def _sold_now(case: _Case) -> ExitPlan:
+    """What the first rule sells whose moment has come, and what the others wait for."""
+    plan = NOTHING_HELD
+    if case.view.left < 0:
+        return plan
+    for rule in (_stop, _break_even, _sale):
+        plan = _joined(plan, rule(case))
+        if plan.orders:
+            break
+    return plan
 
 
 def _post_only(plan: ExitPlan) -> ExitPlan:
     return replace(plan, orders=tuple(ExitOrder(replace(one.terms, post_only=True)) for one in plan.orders))
 
 
-def _stop(view: MarketView, policy: StopPolicy | None, holding: Holding, sellable: Shares) -> ExitPlan:
+def _stop(case: _Case) -> ExitPlan:
     """The stop order when it holds; otherwise only what would make it hold."""
+    view, policy, holding = case.view, case.policy.stop, case.holding
     level = stop_level(policy, holding) if policy is not None else None
-    if policy is None or level is None or level <= 0:
+    if policy is None or level is None or level <= 0 or not case.at_risk:
         return NOTHING_HELD
-    again = view.pinned(until=_look_again(view))
-    if view.left < 0:
-        return NOTHING_HELD
+    again = look_again(view)
     if view.trouble is not None and view.referee is None:
         return ExitPlan(wait=again)
     old_enough = Instant((holding.opened_at or view.at) + policy.min_age)
@@ -145,55 +225,88 @@ def _stop(view: MarketView, policy: StopPolicy | None, holding: Holding, sellabl
         return ExitPlan(wait=Wait(until=old_enough))
     bid = view.sure_bid_of(holding.outcome)
     if bid is None:
-        return ExitPlan(uncovered=((holding.outcome, sellable, "no stop: nobody bids"),), wait=again)
+        return case.uncovered("no stop: nobody bids", case.sellable, again)
     if bid > level:
-        return ExitPlan(wait=_until_bid_at(level, holding.outcome) if view.trouble is None else again)
+        return ExitPlan(wait=until_bid_at(level, holding.outcome) if view.trouble is None else again)
     if not losing(view, holding.outcome):
         return ExitPlan(wait=again)
     worst = view.market.tick.up(bid - policy.slippage)
-    terms = _sell(view, holding.outcome, Purpose.STOP, worst, sellable, policy.time_in_force)
-    return ExitPlan(orders=(ExitOrder(terms),), stops=((holding.outcome, bid, level),), wait=again)
+    return _protected(case, Sale(limit=worst, bid=bid, level=level, wait=again), policy.time_in_force)
 
 
-def _look_again(view: MarketView) -> Instant:
-    """After a second, or as soon as the referee's word is too old."""
-    again = Instant(view.at + LOOK_AGAIN)
-    return again if view.referee is None else min(again, view.referee.until)
+def _break_even(case: _Case) -> ExitPlan:
+    """Break-even protection, where it is on and armed."""
+    policy = case.policy.break_even
+    if policy is None or not case.armed or not case.at_risk:
+        return NOTHING_HELD
+    since = _old_enough(case)
+    if case.view.at < since:
+        return ExitPlan(wait=Wait(until=since))
+    return _protected(case, break_even(case.view, policy, case.holding), TimeInForce.FAK)
 
 
-def _target(view: MarketView, policy: ExitPolicy, holding: Holding, sellable: Shares, *, resting: bool) -> ExitPlan:
-    """A target that rests stays, however little of it is left; a new one needs the venue's least size."""
-    if policy.target is None:
-        return ExitPlan(uncovered=((holding.outcome, holding.shares, "held to settlement"),))
-    since = Instant((holding.opened_at or view.at) + policy.min_age)
+def _protected(case: _Case, sale: Sale, time_in_force: TimeInForce) -> ExitPlan:
+    """A stop of what is at risk, said with its bid and level; what is not at risk has no exit meanwhile."""
+    if sale.limit is None:
+        return ExitPlan(wait=sale.wait)
+    terms = _sell(case, Purpose.STOP, sale.limit, case.at_risk, time_in_force)
+    rest = Shares(case.sellable - case.at_risk)
+    uncovered = ((case.outcome, rest, "a pair, while the rest is stopped"),) if rest else ()
+    stops = ((case.outcome, sale.bid, sale.level),)
+    return ExitPlan(orders=(ExitOrder(terms),), uncovered=uncovered, stops=stops, wait=sale.wait)
+
+
+def _sale(case: _Case) -> ExitPlan:
+    """Profit, or value by the ladder, taken from the bids."""
+    policy, view, holding = case.policy, case.view, case.holding
+    sells_by_value = rung_at(policy.ladder, view.left) is RungAction.SELL_INTO_BIDS
+    if policy.profit is None and not sells_by_value:
+        return NOTHING_HELD
+    since = _old_enough(case)
     if view.at < since:
-        return ExitPlan(uncovered=((holding.outcome, holding.shares, "too young"),), wait=Wait(until=since))
-    if sellable < view.market.min_shares and not resting:
-        return ExitPlan(uncovered=((holding.outcome, sellable, "below the venue's least size"),))
-    price = view.market.tick.up(policy.target)
-    terms = _sell(view, holding.outcome, Purpose.TARGET, price, sellable, TimeInForce.GTC)
+        return ExitPlan(wait=Wait(until=since))
+    sales = [] if policy.profit is None else [profit(view, policy.profit, holding)]
+    if sells_by_value:
+        sales.append(sale_by_value(view, holding, case.chance))
+    wait = ANYTHING
+    for sale in sales:
+        wait = wait.both(sale.wait)
+        if sale.limit is not None:
+            terms = _sell(case, Purpose.SALE, sale.limit, case.sellable, TimeInForce.FAK)
+            return ExitPlan(orders=(ExitOrder(terms),), wait=wait)
+    return ExitPlan(wait=wait)
+
+
+def _target(case: _Case) -> ExitPlan:
+    """A target that rests stays, however little of it is left; a new one needs the venue's least size."""
+    market, policy = case.view.market, case.policy
+    if policy.target is None:
+        return case.uncovered("held to settlement", case.holding.shares)
+    since = _old_enough(case)
+    if case.view.at < since:
+        return case.uncovered(TOO_YOUNG, case.holding.shares, Wait(until=since))
+    resting = any(order.live and order.terms.purpose is Purpose.TARGET for order in case.sells)
+    if case.sellable < market.min_shares and not resting:
+        return case.uncovered("below the venue's least size", case.sellable)
+    terms = _sell(case, Purpose.TARGET, market.tick.up(policy.target), case.sellable, TimeInForce.GTC)
     return ExitPlan(orders=(ExitOrder(terms),))
 
 
-def _sell(
-    view: MarketView, outcome: Outcome, purpose: Purpose, price: Price, shares: Shares, time_in_force: TimeInForce
-) -> OrderTerms:
+def _old_enough(case: _Case) -> Instant:
+    """A holding whose purchase nobody knows never is."""
+    return Instant((case.holding.opened_at or case.view.at) + case.policy.min_age)
+
+
+def _sell(case: _Case, purpose: Purpose, price: Price, shares: Shares, time_in_force: TimeInForce) -> OrderTerms:
     return OrderTerms(
-        market=view.market.id,
-        outcome=outcome,
+        market=case.view.market.id,
+        outcome=case.outcome,
         side=Side.SELL,
         purpose=purpose,
         price=price,
         shares=shares,
         time_in_force=time_in_force,
     )
-
-
-def _until_bid_at(level: Price, outcome: Outcome) -> Wait:
-    """Holds while the bid for an outcome is above `level`; a bid for Down is an ask for Up."""
-    if outcome is Outcome.UP:
-        return Wait(bid_lo=Price(level + 1))
-    return Wait(ask_hi=Price(mirror(level) - 1))
 
 
 def _joined(one: ExitPlan, other: ExitPlan) -> ExitPlan:

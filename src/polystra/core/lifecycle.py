@@ -31,14 +31,17 @@ from polystra.core.positions import Adjustment
 from polystra.core.reconcile import ShareDrift
 from polystra.core.restored import RestoredFill, RestoredOrder
 from polystra.core.standing import MODES, Mode, forbids
-from polystra.core.terms import OrderTerms, Slot, slot_of
+from polystra.core.terms import OrderTerms, Side, Slot, slot_of
 from polystra.core.unfilled import GivenUp, Why, change_of
-from polystra.core.units import MICRO, Instant, Nanos, Shares, Usd, show
+from polystra.core.units import MICRO, SIZE_STEP, Instant, Nanos, Shares, Usd, seconds, show
 from polystra.core.view import MarketView
 
 MOST_RESENDS = 2
 """How often the same bytes of a resting order are sent again while its outcome is unknown (I9). An immediate one never:
 it may have been killed, which leaves no trace either."""
+
+MISSING_AFTER = seconds(120)
+"""How old a holding must be that is closed because the venue shows nothing of it (SPEC H2)."""
 
 
 def born(desk: Desk, order: OrderId, terms: OrderTerms, at: Instant) -> AnyNote:
@@ -200,24 +203,38 @@ def halted(desk: Desk, why: str) -> tuple[AnyNote, ...]:
 
 
 def drifted(desk: Desk, drift: ShareDrift, auto_adjust: int, at: Instant) -> tuple[AnyNote, ...]:
-    """Shares that the venue does not show: write off a small part in the open, halt the market on more (SPEC 1)."""
+    """Shares that the venue does not show: write off a small part in the open, halt the market on more, and
+    close what is missing altogether (SPEC 1)."""
     lost = drift.ledger - drift.venue
     if 0 < lost <= drift.ledger * auto_adjust // MICRO:
-        adjustment = Adjustment(outcome=drift.outcome, shares=Shares(-lost), at=at)
-        desk.adjustments = (*desk.adjustments, adjustment)
-        desk.refold()
-        cause = "venue shows less on two readings, no trade explains it"
-        return (
-            AdjustmentBooked(
-                market=drift.market, outcome=drift.outcome, cause=cause, before=drift.ledger, after=drift.venue
-            ),
-        )
+        return (_written_off(desk, drift, "venue shows less on two readings, no trade explains it", at),)
+    if _is_missing(desk, drift, at):
+        why = f"{drift.outcome} shares are missing"
+        return (_written_off(desk, drift, "missing: venue shows none, no trade explains it", at), *halted(desk, why))
     if not desk.says(f"{drift.outcome} drift", drift):
         return ()
     said = DriftFound(
         subject=drift.outcome, market=drift.market, ledger=drift.ledger, venue=drift.venue, why="no fill explains it"
     )
     return (said, *halted(desk, f"{drift.outcome} shares differ from the venue's"))
+
+
+def _written_off(desk: Desk, drift: ShareDrift, cause: str, at: Instant) -> AnyNote:
+    """What the venue does not show leaves the holding; its cost stays: what a market brought is what its trades say."""
+    adjustment = Adjustment(outcome=drift.outcome, shares=Shares(drift.venue - drift.ledger), at=at)
+    desk.adjustments = (*desk.adjustments, adjustment)
+    desk.refold()
+    return AdjustmentBooked(
+        market=drift.market, outcome=drift.outcome, cause=cause, before=drift.ledger, after=drift.venue
+    )
+
+
+def _is_missing(desk: Desk, drift: ShareDrift, at: Instant) -> bool:
+    """A holding of some age of which the venue shows nothing, with no order of ours that could hold it (SPEC H2)."""
+    opened_at = desk.position.of(drift.outcome).opened_at
+    young = opened_at is None or at - opened_at < MISSING_AFTER
+    selling = any(order.terms.outcome is drift.outcome and order.terms.side is Side.SELL for order in desk.live)
+    return drift.venue < SIZE_STEP <= drift.ledger and not young and not selling
 
 
 def suspended(desk: Desk, terms: OrderTerms, cause: str, at: Instant) -> AnyNote:

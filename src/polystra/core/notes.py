@@ -117,12 +117,17 @@ class SlotSuspended(Note, frozen=True, kw_only=True):
 
 
 class ExitUncovered(Note, frozen=True, kw_only=True):
-    """Shares that no exit covers, and why."""
+    """Shares that no exit covers, and why; what the ledger and the venue's balance show of them, how old they are, and
+    how long it will be so, None where that depends on news."""
 
     market: MarketId
     outcome: Outcome
     shares: Shares
     why: str
+    ledger: Shares = Shares(0)
+    wallet: Shares = Shares(0)
+    age: Nanos | None = None
+    left: Nanos | None = None
 
 
 class StopTriggered(Note, frozen=True, kw_only=True):

@@ -81,6 +81,11 @@ class Readings:
         }
         return tuple(one for one in found if not isinstance(one, CashDrift | ShareDrift) or _subject(one) in proven)
 
+    def doubt_of(self, market: MarketId) -> str | None:
+        """Why nothing may be opened in a market although nothing is proven: the last reading showed other shares."""
+        differs = any(name == market for name, _ in self._first_seen)
+        return "shares differ from the venue's" if differs else None
+
     def _same(self, subject: Subject, now: Finding) -> bool:
         return subject in self._first_seen and self._first_seen[subject][1] == now
 

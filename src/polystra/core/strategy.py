@@ -85,14 +85,47 @@ class StopPolicy(Struct, frozen=True, gc=False, kw_only=True):
     time_in_force: TimeInForce = TimeInForce.FAK
 
 
+class BreakEvenPolicy(Struct, frozen=True, gc=False, kw_only=True):
+    """Once the bid has been `arm` (millionths) above the entry price, a bid back at entry and fees sells, at worst
+    `slippage` below it."""
+
+    arm: int
+    slippage: Price = Price(50_000)
+
+
+class RungAction(StrEnum):
+    """What a rung of the ladder does with a holding. A sale into the bids is by value: where bid less fee is more than
+    the strategy's estimate of the chance; without an estimate it waits."""
+
+    NOTHING = "nothing"
+    HOLD = "hold"
+    SELL_INTO_BIDS = "sell_into_bids"
+
+
+class Rung(Struct, frozen=True, gc=False):
+    """From `before_end` before the window's end on, until a later rung begins."""
+
+    before_end: Nanos
+    action: RungAction
+
+
 class ExitPolicy(Struct, frozen=True, gc=False, kw_only=True):
-    """How what is held is sold: a resting order at `target` once the holding is `min_age` old, or the stop; but nothing
-    in the window's last `hold_last`: what is held then is held to settlement."""
+    """How what is held is sold. The first that holds of: stop, break-even, profit, a rung that sells, and a resting
+    order at `target`. All but the stop, which has its own, wait until the holding is `min_age` old. Nothing is sold in
+    the window's last `hold_last`, nor while a rung holds: what is held then is held to settlement.
+
+    `profit` (millionths) sells when the bid is so far above the entry. With `pairs_need_no_stop` stop and break-even
+    sell only what exceeds the equal Up and Down of a pair, which is worth 1 USD whatever happens.
+    """
 
     target: Price | None = None
     min_age: Nanos = Nanos(0)
     hold_last: Nanos = Nanos(0)
     stop: StopPolicy | None = None
+    break_even: BreakEvenPolicy | None = None
+    profit: int | None = None
+    ladder: tuple[Rung, ...] = ()
+    pairs_need_no_stop: bool = False
 
 
 class Decision(Struct, frozen=True, gc=False, kw_only=True):

@@ -48,11 +48,13 @@ _IMMEDIATE = frozenset({TimeInForce.FOK, TimeInForce.FAK})
 
 
 class Purpose(StrEnum):
-    """Why an order exists. With market, outcome and side it names the slot that one order at a time may hold."""
+    """Why an order exists. With market, outcome and side it names the slot that one order at a time may hold. A target
+    rests; a stop protects, also what was gained; a sale takes the bids for profit or by value."""
 
     ENTRY = "entry"
     TARGET = "target"
     STOP = "stop"
+    SALE = "sale"
 
 
 class Liquidity(StrEnum):

@@ -20,7 +20,7 @@ from polystra.core.risk import Limits
 from polystra.core.rules import Rules
 from polystra.core.sizing import StakeRules
 from polystra.core.strategies.tilted_prior import TiltedPrior
-from polystra.core.strategy import ExitPolicy, StopPolicy
+from polystra.core.strategy import BreakEvenPolicy, ExitPolicy, Rung, RungAction, StopPolicy
 from polystra.core.terms import TimeInForce
 from polystra.core.unfilled import UnfilledRules
 from polystra.core.units import Nanos, Price, Usd, price, seconds, usd
@@ -120,7 +120,16 @@ def test_the_exit_policy_is_the_settings() -> None:
             slippage=price("0.01"),
             time_in_force=TimeInForce.FOK,
         ),
+        break_even=BreakEvenPolicy(arm=200_000, slippage=price("0.01")),
+        profit=125_000,
+        ladder=(Rung(seconds(60), RungAction.SELL_INTO_BIDS), Rung(seconds(20), RungAction.HOLD)),
+        pairs_need_no_stop=True,
     )
+
+
+def test_break_even_profit_and_ladder_are_off_by_default() -> None:
+    policy = Settings().exit_policy
+    assert (policy.break_even, policy.profit, policy.ladder, policy.pairs_need_no_stop) == (None, None, (), False)
 
 
 @pytest.mark.parametrize(

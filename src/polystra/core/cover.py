@@ -1,0 +1,50 @@
+"""Says which shares have no exit, why, and for how long: one line for each placement that is not made (SPEC C1.A3)."""
+
+from collections.abc import Iterator
+
+from polystra.core.desk import Desk
+from polystra.core.exits import TOO_YOUNG, ExitPlan
+from polystra.core.notes import ExitUncovered
+from polystra.core.terms import Outcome, slot_of
+from polystra.core.units import Instant, Nanos, Shares
+from polystra.core.view import MarketView
+
+
+def uncovered(desk: Desk, view: MarketView, exits: ExitPlan) -> tuple[ExitUncovered, ...]:
+    """What the plan leaves without an exit, and the wanted exits whose slot rests after a refusal."""
+    return tuple(
+        ExitUncovered(
+            market=desk.market.id,
+            outcome=outcome,
+            shares=shares,
+            why=why,
+            ledger=desk.position.of(outcome).shares,
+            wallet=desk.wallet.get(outcome, Shares(0)),
+            age=_age(desk, outcome, view.at),
+            left=None if until is None else Nanos(until - view.at),
+        )
+        for outcome, shares, why, until in _rows(desk, view, exits)
+    )
+
+
+def _rows(desk: Desk, view: MarketView, exits: ExitPlan) -> Iterator[tuple[Outcome, Shares, str, Instant | None]]:
+    for outcome, shares, why in exits.uncovered:
+        yield outcome, shares, why, _old_enough(desk, outcome) if why == TOO_YOUNG else None
+    working = {slot_of(order.terms) for order in desk.live}
+    for one in exits.orders:
+        slot = slot_of(one.terms)
+        rest = desk.suspended.get(slot)
+        if rest is not None and rest.until > view.at and slot not in working:
+            yield slot.outcome, one.terms.shares, f"rests: {rest.cause}", rest.until
+
+
+def _old_enough(desk: Desk, outcome: Outcome) -> Instant | None:
+    opened_at = desk.position.of(outcome).opened_at
+    if opened_at is None or desk.decision is None:
+        return None
+    return Instant(opened_at + desk.decision.exits.min_age)
+
+
+def _age(desk: Desk, outcome: Outcome, at: Instant) -> Nanos | None:
+    opened_at = desk.position.of(outcome).opened_at
+    return None if opened_at is None else Nanos(at - opened_at)
