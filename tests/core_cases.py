@@ -21,6 +21,7 @@ from polystra.core import notes as nt
 from polystra.core.engine import Engine, Step
 from polystra.core.ids import MarketId, OrderId, TradeId
 from polystra.core.markets import Market, Payout
+from polystra.core.reasons import CancelReason, RefusalReason
 from polystra.core.risk import Limits
 from polystra.core.rules import Rules
 from polystra.core.sizing import StakeRules
@@ -202,7 +203,7 @@ class Bench:
     def killed(self, at: float, order: int, matched: str = "0", paid: str = "0") -> list[str]:
         return self.accepted(at, order, matched, paid, rests=False)
 
-    def refused(self, at: float, order: int, reason: ev.RefusalReason = ev.RefusalReason.OTHER) -> list[str]:
+    def refused(self, at: float, order: int, reason: RefusalReason = RefusalReason.OTHER) -> list[str]:
         return self.hear(at, ev.OrderRefused, order=OrderId(order), reason=reason, text="no")
 
     def cancelled(
@@ -210,7 +211,7 @@ class Bench:
         at: float,
         order: int,
         matched: str | None = None,
-        reason: ev.CancelReason = ev.CancelReason.ASKED,
+        reason: CancelReason = CancelReason.ASKED,
     ) -> list[str]:
         traded = None if matched is None else shares(matched)
         return self.hear(at, ev.OrderCancelled, order=OrderId(order), reason=reason, matched=traded)

@@ -18,6 +18,7 @@ from polystra.core.engine import Engine
 from polystra.core.fees import fee_of_fill
 from polystra.core.ids import OrderId, TradeId
 from polystra.core.notices import Notice, NoticeKind
+from polystra.core.reasons import CancelReason, RefusalReason
 from polystra.core.terms import Liquidity, OrderTerms, Outcome, Side, TradeStage
 from polystra.core.units import MICRO, Instant, Price, Shares, Usd, cost_of, seconds, usd
 from tests.core_cases import line
@@ -46,19 +47,19 @@ class Truth:
 
 
 MODES = (
-    ev.RefusalReason.RATE_LIMITED,
-    ev.RefusalReason.RESTARTING,
-    ev.RefusalReason.POST_ONLY_MODE,
-    ev.RefusalReason.CANCEL_ONLY_MODE,
-    ev.RefusalReason.CLOSED_ONLY,
+    RefusalReason.RATE_LIMITED,
+    RefusalReason.RESTARTING,
+    RefusalReason.POST_ONLY_MODE,
+    RefusalReason.CANCEL_ONLY_MODE,
+    RefusalReason.CLOSED_ONLY,
 )
 
 
-def forbidden(mode: ev.RefusalReason, terms: OrderTerms) -> bool:
+def forbidden(mode: RefusalReason, terms: OrderTerms) -> bool:
     """What each mode of the venue does not take."""
-    if mode is ev.RefusalReason.POST_ONLY_MODE:
+    if mode is RefusalReason.POST_ONLY_MODE:
         return not terms.post_only
-    return mode is not ev.RefusalReason.CLOSED_ONLY or terms.side is Side.BUY
+    return mode is not RefusalReason.CLOSED_ONLY or terms.side is Side.BUY
 
 
 class TinyVenue:
@@ -74,7 +75,7 @@ class TinyVenue:
         self.cash: int = CASH
         self.held: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
         self.settled: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
-        self.mode: ev.RefusalReason | None = None
+        self.mode: RefusalReason | None = None
         self._mode_ends = NOON
         self._notices: dict[str, Notice] = {}
         self._read_at = NOON
@@ -153,7 +154,7 @@ class TinyVenue:
             self._turn_away(at, order)
             return
         if self._happens(0.15):
-            reason = self._dice.choice([ev.RefusalReason.NOT_ENOUGH_BALANCE, ev.RefusalReason.OTHER])
+            reason = self._dice.choice([RefusalReason.NOT_ENOUGH_BALANCE, RefusalReason.OTHER])
             self._later(answer, ev.OrderRefused(at=at, order=order, reason=reason, text="no"))
             return
         if self._happens(0.08):
@@ -185,12 +186,12 @@ class TinyVenue:
         truth, answer = self.orders[order], self._delay(at)
         assert not truth.terms.time_in_force.immediate, f"o{order} may have been killed, and was sent again"
         if truth.landed:
-            reason = ev.RefusalReason.DUPLICATED
+            reason = RefusalReason.DUPLICATED
             self._later(answer, ev.OrderRefused(at=at, order=order, reason=reason, text="Duplicated"))
         elif self.mode is not None and forbidden(self.mode, truth.terms):
             self._turn_away(at, order)
         elif self._happens(0.2):
-            self._later(answer, ev.OrderRefused(at=at, order=order, reason=ev.RefusalReason.OTHER, text="no"))
+            self._later(answer, ev.OrderRefused(at=at, order=order, reason=RefusalReason.OTHER, text="no"))
         elif self._happens(0.2):
             self._later(answer, ev.OrderOutcomeUnknown(at=at, order=order, why="arrives late"))
             heapq.heappush(self._travelling, (Instant(at + self._dice.randint(1, 19) * 1_000 * MS), order))
@@ -223,7 +224,7 @@ class TinyVenue:
         if lost:
             self._later(answer, ev.CancelOutcomeUnknown(at=at, order=order, why="timeout"))
         else:
-            gone = ev.OrderCancelled(at=at, order=order, reason=ev.CancelReason.ASKED, matched=Shares(truth.matched))
+            gone = ev.OrderCancelled(at=at, order=order, reason=CancelReason.ASKED, matched=Shares(truth.matched))
             self._later(answer, gone)
 
     def _query(self, at: Instant, order: OrderId) -> None:
@@ -284,7 +285,7 @@ class TinyVenue:
             if truth.live and truth.terms.time_in_force.immediate:
                 if self._dice.random() < 0.2 or self.kind:
                     self._land(at, order)
-                    reason, matched = ev.CancelReason.REMAINDER_KILLED, Shares(truth.matched)
+                    reason, matched = CancelReason.REMAINDER_KILLED, Shares(truth.matched)
                     gone = ev.OrderCancelled(at=at, order=order, reason=reason, matched=matched)
                     self._later(self._delay(at), gone)
             elif truth.live and self._happens(0.15):
@@ -293,7 +294,7 @@ class TinyVenue:
             elif truth.live and self._happens(0.05):
                 truth.live = False
                 self._note(order, NoticeKind.CANCELLED)
-                reason, matched = ev.CancelReason.BY_VENUE, Shares(truth.matched)
+                reason, matched = CancelReason.BY_VENUE, Shares(truth.matched)
                 gone = ev.OrderCancelled(at=at, order=order, reason=reason, matched=matched)
                 self._later(self._delay(at), gone)
 

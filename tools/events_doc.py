@@ -16,6 +16,7 @@ import msgspec
 from polystra.core import commands as cm
 from polystra.core import events as ev
 from polystra.core import notes as nt
+from polystra.core.reasons import CancelReason, RefusalReason
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "events.md"
 
@@ -37,38 +38,38 @@ LINES: Mapping[str, str] = {
     "StateChanged": "The trading state was set, by whom and why.",
 }
 
-REFUSALS: Mapping[ev.RefusalReason, str] = {
-    ev.RefusalReason.NOT_ENOUGH_BALANCE: (
+REFUSALS: Mapping[RefusalReason, str] = {
+    RefusalReason.NOT_ENOUGH_BALANCE: (
         "Cash or shares are not there, or the venue has not seen them yet. Tried again when a trade of ours settles or "
         "the account is read."
     ),
-    ev.RefusalReason.OFF_TICK: "The price is not on the grid. Tried again when the tick changes.",
-    ev.RefusalReason.TOO_SMALL: "Below the market's least size, or an immediate BUY below 1 USD.",
-    ev.RefusalReason.WRONG_AMOUNTS: "Too many decimals in cash or shares.",
-    ev.RefusalReason.WOULD_CROSS: "A post-only order that would have taken.",
-    ev.RefusalReason.NOT_FILLED: "Nothing to meet for FAK, or not enough for FOK. An ordinary end.",
-    ev.RefusalReason.BAD_EXPIRY: "The expiration is too near or malformed.",
-    ev.RefusalReason.DUPLICATED: "The same bytes are there already. The order is UNKNOWN and is looked up.",
-    ev.RefusalReason.MARKET_CLOSED: "The market takes no orders, or not yet.",
-    ev.RefusalReason.RATE_LIMITED: "Too many requests. Everything waits as long as the venue says.",
-    ev.RefusalReason.RESTARTING: "The matching engine is down. Entries stop, what rests to sell stays.",
-    ev.RefusalReason.POST_ONLY_MODE: "Orders that only rest are taken. Entries stop, exits are post-only, stops wait.",
-    ev.RefusalReason.CANCEL_ONLY_MODE: "No order is taken, cancels are.",
-    ev.RefusalReason.TRADING_DISABLED: "No order is taken.",
-    ev.RefusalReason.CLOSED_ONLY: "The account may only close what it holds.",
-    ev.RefusalReason.BANNED: "The account may not trade.",
-    ev.RefusalReason.UNAUTHORIZED: "The API key, its owner or the wallet is not who may place this order.",
-    ev.RefusalReason.MALFORMED: "The request or its signature is not what the venue expects: a mistake of ours.",
-    ev.RefusalReason.NOT_SENT: "It never left.",
-    ev.RefusalReason.OTHER: "A clear no in words that we do not know.",
+    RefusalReason.OFF_TICK: "The price is not on the grid. Tried again when the tick changes.",
+    RefusalReason.TOO_SMALL: "Below the market's least size, or an immediate BUY below 1 USD.",
+    RefusalReason.WRONG_AMOUNTS: "Too many decimals in cash or shares.",
+    RefusalReason.WOULD_CROSS: "A post-only order that would have taken.",
+    RefusalReason.NOT_FILLED: "Nothing to meet for FAK, or not enough for FOK. An ordinary end.",
+    RefusalReason.BAD_EXPIRY: "The expiration is too near or malformed.",
+    RefusalReason.DUPLICATED: "The same bytes are there already. The order is UNKNOWN and is looked up.",
+    RefusalReason.MARKET_CLOSED: "The market takes no orders, or not yet.",
+    RefusalReason.RATE_LIMITED: "Too many requests. Everything waits as long as the venue says.",
+    RefusalReason.RESTARTING: "The matching engine is down. Entries stop, what rests to sell stays.",
+    RefusalReason.POST_ONLY_MODE: "Orders that only rest are taken. Entries stop, exits are post-only, stops wait.",
+    RefusalReason.CANCEL_ONLY_MODE: "No order is taken, cancels are.",
+    RefusalReason.TRADING_DISABLED: "No order is taken.",
+    RefusalReason.CLOSED_ONLY: "The account may only close what it holds.",
+    RefusalReason.BANNED: "The account may not trade.",
+    RefusalReason.UNAUTHORIZED: "The API key, its owner or the wallet is not who may place this order.",
+    RefusalReason.MALFORMED: "The request or its signature is not what the venue expects: a mistake of ours.",
+    RefusalReason.NOT_SENT: "It never left.",
+    RefusalReason.OTHER: "A clear no in words that we do not know.",
 }
 
-CANCELS: Mapping[ev.CancelReason, str] = {
-    ev.CancelReason.ASKED: "We asked for it.",
-    ev.CancelReason.REMAINDER_KILLED: "An immediate order took what it could; the rest ended.",
-    ev.CancelReason.MARKET_RESOLVED: "The market is over.",
-    ev.CancelReason.BY_VENUE: "The venue did it on its own.",
-    ev.CancelReason.NOT_FOUND: "Nobody finds it and no trade of it came: it is taken as gone.",
+CANCELS: Mapping[CancelReason, str] = {
+    CancelReason.ASKED: "We asked for it.",
+    CancelReason.REMAINDER_KILLED: "An immediate order took what it could; the rest ended.",
+    CancelReason.MARKET_RESOLVED: "The market is over.",
+    CancelReason.BY_VENUE: "The venue did it on its own.",
+    CancelReason.NOT_FOUND: "Nobody finds it and no trade of it came: it is taken as gone.",
 }
 
 STATES: Mapping[ev.TradingState, str] = {
@@ -106,10 +107,8 @@ def page() -> str:
     )
     lines += structures("Commands", "Imperative. Answers come back as events.", cm.AnyCommand)
     lines += structures("Notes", "Said when something changed, printed for people and kept in the ledger.", nt.AnyNote)
-    lines += members(
-        "Refusal reasons", "Why the venue, or we before it, said no to an order.", REFUSALS, ev.RefusalReason
-    )
-    lines += members("Cancel reasons", "How an order ended without being filled whole.", CANCELS, ev.CancelReason)
+    lines += members("Refusal reasons", "Why the venue, or we before it, said no to an order.", REFUSALS, RefusalReason)
+    lines += members("Cancel reasons", "How an order ended without being filled whole.", CANCELS, CancelReason)
     lines += members("Trading states", "What the engine may do. Set by `TradingStateSet`.", STATES, ev.TradingState)
     lines += members("Streams", "What can be lost and restored.", STREAMS, ev.Stream)
     return "\n".join(lines).rstrip() + "\n"

@@ -4,14 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from polystra.core.events import (
-    AnyEvent,
-    BookChanged,
-    BookSnapshot,
-    LevelChange,
-    Stream,
-    StreamLost,
-)
+from polystra.core.events import AnyEvent, BookChanged, BookSnapshot, LevelChange, Stream, StreamLost
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Side
 from polystra.core.units import Instant, price, shares

@@ -7,8 +7,8 @@ from polystra.app.exchange_clock import TimeMode
 from polystra.core import commands as cm
 from polystra.core import events as ev
 from polystra.core import notes as nt
-from polystra.core.events import RefusalReason as Why
 from polystra.core.markets import Market
+from polystra.core.reasons import RefusalReason as Why
 from polystra.core.strategy import Decision, ExitPolicy, Needs, WakesOn, Wish
 from polystra.core.terms import Outcome
 from polystra.core.units import Instant, Nanos, seconds

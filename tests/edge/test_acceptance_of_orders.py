@@ -15,6 +15,7 @@ from polystra.core.engine import Step
 from polystra.core.events import AnyEvent
 from polystra.core.ids import OrderId
 from polystra.core.orders import OrderState
+from polystra.core.reasons import RefusalReason
 from polystra.core.strategy import Wish
 from polystra.core.terms import Outcome, Side, TimeInForce
 from polystra.core.units import seconds, shares, usd
@@ -84,7 +85,7 @@ def test_of_four_orders_the_exchange_refuses_the_second_and_the_other_three_keep
     run = exchange_truth.play_on_wire(quiet(TWO_COINS), together(told), before=before)
     assert run.floor.hits(Fault.ORDER_REFUSED) > 1
     refused = [event for event, _ in run.steps if isinstance(event, ev.OrderRefused) and event.order <= 4]
-    assert [(one.order, one.reason) for one in refused] == [(2, ev.RefusalReason.TOO_SMALL)]
+    assert [(one.order, one.reason) for one in refused] == [(2, RefusalReason.TOO_SMALL)]
     _three_of_four(run)
 
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from polystra.core.events import RefusalReason as Why
 from polystra.core.ids import VenueOrderId
+from polystra.core.reasons import RefusalReason as Why
 from polystra.core.terms import OrderTerms
 from polystra.edge.polymarket.batch import batch_body, batch_outcomes
 from polystra.edge.polymarket.outcomes import Accepted, NotSent, OutcomeUnknown, Refused

@@ -8,9 +8,10 @@ from typing import TypeVar
 import pytest
 from msgspec.structs import replace
 
-from polystra.core.events import AnyEvent, BookSnapshot, OrderCancelled, OrderFilled, RefusalReason
+from polystra.core.events import AnyEvent, BookSnapshot, OrderCancelled, OrderFilled
 from polystra.core.ids import VenueOrderId
 from polystra.core.markets import Market, Series
+from polystra.core.reasons import RefusalReason
 from polystra.core.terms import OrderTerms, Outcome, Side, TimeInForce
 from polystra.core.units import Instant, Nanos, price, seconds, shares
 from polystra.edge.clock import Time, WallClock

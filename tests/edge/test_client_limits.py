@@ -2,7 +2,7 @@
 
 import asyncio
 
-from polystra.core.events import RefusalReason as Why
+from polystra.core.reasons import RefusalReason as Why
 from polystra.core.units import seconds
 from polystra.edge.clock import WallClock
 from polystra.edge.polymarket.client import Placed, open_client

@@ -2,7 +2,7 @@
 
 import pytest
 
-from polystra.core.events import RefusalReason as Why
+from polystra.core.reasons import RefusalReason as Why
 from polystra.core.units import Nanos, seconds
 from polystra.edge.polymarket.outcomes import Accepted, Cancelled, NotSent, OutcomeUnknown, Refused
 from polystra.edge.polymarket.private_rest import ReadingFailed

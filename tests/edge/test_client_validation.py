@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from polystra.core.errors import InvalidQuantity
-from polystra.core.events import RefusalReason as Why
 from polystra.core.fees import FeeSchedule
 from polystra.core.ids import MarketId, VenueOrderId
 from polystra.core.markets import Generation, Market, Series
+from polystra.core.reasons import RefusalReason as Why
 from polystra.core.terms import OrderTerms, Outcome, Side, TimeInForce
 from polystra.core.units import Instant, Price, Shares, Tick, mirror, price, seconds, shares, usd
 from polystra.edge.polymarket.amounts import amounts_of

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from polystra.core.events import RefusalReason as Why
 from polystra.core.ids import VenueOrderId
+from polystra.core.reasons import RefusalReason as Why
 from polystra.core.terms import OrderTerms, Side, TimeInForce
 from polystra.core.units import Instant, price, seconds, shares, usd
 from polystra.edge.polymarket.outcomes import (

@@ -1,10 +1,6 @@
 """What a lost market stream does, and what silence on one that stands means."""
 
-from polystra.core.events import (
-    BookSnapshot,
-    Stream,
-    StreamRestored,
-)
+from polystra.core.events import BookSnapshot, Stream, StreamRestored
 from polystra.core.ids import TokenId
 from polystra.core.units import Instant, seconds
 from tests.edge.exchange_cases import CONDITION, DOWN, START, UP

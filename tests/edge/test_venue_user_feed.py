@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from polystra.core.events import (
     AnyEvent,
-    CancelReason,
     OrderCancelled,
     OrderExpired,
     OrderFilled,
@@ -17,6 +16,7 @@ from polystra.core.events import (
     StreamRestored,
 )
 from polystra.core.ids import OrderId, TradeId, VenueOrderId
+from polystra.core.reasons import CancelReason
 from polystra.core.terms import Liquidity, TradeStage
 from polystra.core.units import Instant, Shares, price, seconds, shares
 from polystra.edge.polymarket.auth import Credentials

@@ -7,16 +7,9 @@ import logging
 
 import pytest
 
-from polystra.core.events import (
-    CancelReason,
-    OrderCancelled,
-    OrderFilled,
-    OrderReported,
-    Stream,
-    StreamLost,
-    StreamRestored,
-)
+from polystra.core.events import OrderCancelled, OrderFilled, OrderReported, Stream, StreamLost, StreamRestored
 from polystra.core.ids import OrderId, VenueOrderId
+from polystra.core.reasons import CancelReason
 from polystra.core.terms import Liquidity, OrderTerms, Outcome, Side, TimeInForce, TradeStage
 from polystra.core.units import Usd, price, seconds, shares
 from polystra.edge.clock import WallClock

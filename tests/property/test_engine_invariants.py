@@ -17,6 +17,7 @@ from polystra.core.ids import OrderId
 from polystra.core.lifecycle import MOST_RESENDS
 from polystra.core.orders import Order, OrderState
 from polystra.core.positions import position_of
+from polystra.core.reasons import RefusalReason
 from polystra.core.rules import Rules
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.terms import OrderTerms, Outcome, Purpose, Side, slot_of
@@ -45,7 +46,7 @@ class Watched(TinyVenue):
         self.engine = engine
         self.seen: Counter[str] = Counter()
         self.resent: Counter[OrderId] = Counter()
-        self.told_mode: tuple[ev.RefusalReason, Instant] | None = None
+        self.told_mode: tuple[RefusalReason, Instant] | None = None
         self.blocked = False
         self.drifted = False
 

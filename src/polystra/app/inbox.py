@@ -12,15 +12,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from polystra.core.events import (
-    AnyEvent,
-    BestQuoted,
-    BookChanged,
-    BookSnapshot,
-    LevelChange,
-    TradePrinted,
-    Woke,
-)
+from polystra.core.events import AnyEvent, BestQuoted, BookChanged, BookSnapshot, LevelChange, TradePrinted, Woke
 from polystra.core.ids import MarketId
 from polystra.core.terms import Side
 from polystra.core.units import Instant, Price

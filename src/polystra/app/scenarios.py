@@ -12,14 +12,7 @@ from pathlib import Path
 from random import Random
 
 from polystra.core.errors import PolystraError
-from polystra.core.events import (
-    BookChanged,
-    BookSnapshot,
-    LevelChange,
-    PricePrinted,
-    TickSizeChanged,
-    TradePrinted,
-)
+from polystra.core.events import BookChanged, BookSnapshot, LevelChange, PricePrinted, TickSizeChanged, TradePrinted
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.markets import Generation, Market, Payout, PriceSource, Series
 from polystra.core.terms import Outcome

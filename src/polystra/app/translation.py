@@ -8,6 +8,7 @@ from polystra.core import events as ev
 from polystra.core.fees import FeeSchedule
 from polystra.core.ids import OrderId
 from polystra.core.markets import Market, Payout, PriceSource
+from polystra.core.reasons import CancelReason
 from polystra.core.terms import Liquidity, Side
 from polystra.core.units import MICRO, Instant, Nanos, Shares, Tick, Usd, seconds
 from polystra.edge.polymarket.refusals import EXPIRED, cancel_reason_of, refusal_of
@@ -123,8 +124,8 @@ def user_event(output: sim.Update, names: OrderNames) -> ev.AnyEvent | None:
         if output.status == EXPIRED:
             return ev.OrderExpired(at=_NOW, order=order)
         reason = cancel_reason_of(output.status)
-        if output.order.time_in_force.immediate and reason is ev.CancelReason.ASKED:
-            reason = ev.CancelReason.REMAINDER_KILLED  # nobody can ask for it: it never rested
+        if output.order.time_in_force.immediate and reason is CancelReason.ASKED:
+            reason = CancelReason.REMAINDER_KILLED  # nobody can ask for it: it never rested
         return ev.OrderCancelled(at=_NOW, order=order, reason=reason, matched=output.order.matched)
     return ev.OrderReported(at=_NOW, order=order, matched=output.order.matched)
 
@@ -196,7 +197,7 @@ def _cancel_events(output: sim.CancelAnswered, names: OrderNames) -> list[ev.Any
     for venue_order in output.canceled:
         order = names.ours(venue_order)
         if order is not None:
-            found.append(ev.OrderCancelled(at=_NOW, order=order, reason=ev.CancelReason.ASKED))
+            found.append(ev.OrderCancelled(at=_NOW, order=order, reason=CancelReason.ASKED))
     for venue_order, text in output.not_canceled:
         order = names.ours(venue_order)
         if order is not None:

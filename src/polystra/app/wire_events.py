@@ -7,6 +7,7 @@ from polystra.core import events as ev
 from polystra.core.ids import OrderId, TokenId, VenueOrderId
 from polystra.core.markets import Market
 from polystra.core.notices import Notice, NoticeKind
+from polystra.core.reasons import CancelReason
 from polystra.core.terms import OrderTerms, Outcome, Side
 from polystra.core.units import Instant, Shares, Usd
 from polystra.edge.polymarket import account_wire
@@ -54,7 +55,7 @@ def cancel_event(order: OrderId, outcome: oc.CancelOutcome) -> ev.AnyEvent:
     """What became of a cancel."""
     match outcome:
         case oc.Cancelled():
-            return ev.OrderCancelled(at=_NOW, order=order, reason=ev.CancelReason.ASKED)
+            return ev.OrderCancelled(at=_NOW, order=order, reason=CancelReason.ASKED)
         case oc.NotCancelled():
             return ev.CancelRefused(at=_NOW, order=order, text=outcome.text)
         case oc.CancelUnknown():

@@ -11,6 +11,7 @@ from polystra.app.wire_events import cancel_event, fill_events, placement_event
 from polystra.core import commands as cm
 from polystra.core import events as ev
 from polystra.core.ids import MarketId, OrderId, VenueOrderId
+from polystra.core.reasons import CancelReason
 from polystra.core.units import Instant
 from polystra.edge.polymarket.answer_wire import Cancels
 from polystra.edge.polymarket.outcomes import Accepted, PlacementOutcome
@@ -95,7 +96,7 @@ class WireOrders:
         if isinstance(answer, Cancels):
             for theirs in answer.gone:
                 if (order := self._names.ours(theirs)) is not None:
-                    self._put(ev.OrderCancelled(at=_NOW, order=order, reason=ev.CancelReason.ASKED))
+                    self._put(ev.OrderCancelled(at=_NOW, order=order, reason=CancelReason.ASKED))
             for theirs, text in answer.kept.items():
                 if (order := self._names.ours(theirs)) is not None:
                     self._put(ev.CancelRefused(at=_NOW, order=order, text=text))

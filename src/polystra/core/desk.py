@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from polystra.core.account import reserve_of, reserved_by
 from polystra.core.book import OrderBook
-from polystra.core.events import BookRead, RefusalReason
+from polystra.core.events import BookRead
 from polystra.core.ids import OrderId
 from polystra.core.markets import Market, Payout
 from polystra.core.orders import Order
 from polystra.core.planner import Suspension
 from polystra.core.positions import FLAT, Adjustment, Holding, MarketPosition, position_of
 from polystra.core.prices import MINUTE, MinutePrices
+from polystra.core.reasons import RefusalReason
 from polystra.core.referee import Referee, after_reading
 from polystra.core.restored import Memory
 from polystra.core.sales import UNARMED, Armed

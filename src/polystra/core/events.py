@@ -14,8 +14,7 @@ from polystra.core.claims import ClaimStage
 from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market, Payout, PriceSource
 from polystra.core.notices import Notice
-from polystra.core.reasons import CancelReason as CancelReason
-from polystra.core.reasons import RefusalReason as RefusalReason
+from polystra.core.reasons import CancelReason, RefusalReason
 from polystra.core.restored import Memory, RestoredAdjustment, RestoredFill, RestoredOrder
 from polystra.core.terms import Liquidity, Outcome, Side, TradeStage
 from polystra.core.units import Instant, Nanos, Price, Shares, Tick, Usd

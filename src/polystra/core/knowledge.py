@@ -16,6 +16,7 @@ from polystra.core.ids import MarketId
 from polystra.core.known import Known
 from polystra.core.markets import Market, Series
 from polystra.core.order_news import OrderNews
+from polystra.core.reasons import RefusalReason
 from polystra.core.reconcile import ShareDrift
 from polystra.core.rules import Rules
 from polystra.core.strategy import Strategy, Wake
@@ -193,7 +194,7 @@ class Knowledge(Known):
             if held.market in self.desks:
                 self.desks[held.market].see_wallet(held.outcome, held.shares)
         for desk in self.open_desks:
-            desk.lift(ev.RefusalReason.NOT_ENOUGH_BALANCE)
+            desk.lift(RefusalReason.NOT_ENOUGH_BALANCE)
             self.stir(desk.market.id, forced=False)
         if not any(desk.awaits_shares for desk in self.open_desks):
             self.readings.shares_shown(event.at)

@@ -5,6 +5,7 @@ from polystra.core import lifecycle
 from polystra.core.ids import OrderId
 from polystra.core.known import Known
 from polystra.core.orders import Heard, OrderState
+from polystra.core.reasons import CancelReason, RefusalReason
 from polystra.core.reconcile import RECENT
 from polystra.core.standing import MODES
 
@@ -31,7 +32,7 @@ class OrderNews:
         """A duplicate is refused because its twin, the same bytes, is there already (SPEC 1)."""
         if event.reason in MODES:
             self._known.stood(self._known.standing.refused(event.reason, event.at, event.retry_after))
-        in_doubt = event.reason is ev.RefusalReason.DUPLICATED or self._has_twin(event.order)
+        in_doubt = event.reason is RefusalReason.DUPLICATED or self._has_twin(event.order)
         self._known.tell(event.order, Heard.NO_ANSWER if in_doubt else Heard.REFUSED, event.reason)
 
     def order_doubted(self, event: ev.OrderOutcomeUnknown | ev.OrderNotSent | ev.CancelOutcomeUnknown) -> None:
@@ -54,7 +55,7 @@ class OrderNews:
         self._known.treasury.move(lifecycle.cash_of(desk.orders[event.order]) - lifecycle.cash_of(order))
         self._known.treasury.realise(desk.position.realised - before.realised, event.at)
         if event.stage.settled:
-            desk.lift(ev.RefusalReason.NOT_ENOUGH_BALANCE)
+            desk.lift(RefusalReason.NOT_ENOUGH_BALANCE)
             if desk.awaits_shares and order.fills != desk.orders[event.order].fills:
                 self._known.readings.await_shares(event.at)
         self._known.stir(desk.market.id, forced=True)
@@ -63,7 +64,7 @@ class OrderNews:
         """The user stream may say that a market is resolved before the market stream does."""
         desk = self._known.desk_of(event.order)
         if desk is not None:
-            desk.closed = desk.closed or event.reason is ev.CancelReason.MARKET_RESOLVED
+            desk.closed = desk.closed or event.reason is CancelReason.MARKET_RESOLVED
             lifecycle.cancelled(desk, event.order, event.matched)
         self._known.tell(event.order, Heard.CANCELLED, event.reason)
 
@@ -91,4 +92,4 @@ class OrderNews:
             self._known.stir(order.terms.market, forced=False)
         patience = self._known.rules.doubt_patience if in_doubt and not resolved else RECENT
         if event.at - order.sent_at >= patience:
-            self._known.tell(event.order, Heard.GONE, ev.CancelReason.NOT_FOUND)
+            self._known.tell(event.order, Heard.GONE, CancelReason.NOT_FOUND)

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from polystra.core.errors import ContradictoryFacts
-from polystra.core.events import ClockCompared, GeoblockRead, RefusalReason
+from polystra.core.events import ClockCompared, GeoblockRead
 from polystra.core.exits import Sells
 from polystra.core.notes import AnyNote, ClockDrifted, VenueModeChanged
+from polystra.core.reasons import RefusalReason
 from polystra.core.terms import OrderTerms, Side
 from polystra.core.units import Instant, Nanos, seconds
 from polystra.core.view import NEVER

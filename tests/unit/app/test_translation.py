@@ -21,6 +21,7 @@ from polystra.core import events as ev
 from polystra.core.fees import FeeSchedule
 from polystra.core.ids import OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Payout, PriceSource
+from polystra.core.reasons import CancelReason, RefusalReason
 from polystra.core.terms import Liquidity, Outcome, Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, Tick, Usd, price, seconds, shares, usd
 from polystra.edge.polymarket.wire import Fill
@@ -233,7 +234,7 @@ def test_an_accepted_order(output: sim.OrderAccepted, sides: tuple[Side, bool], 
 
 def test_a_refusal_has_its_reason_and_the_venues_words() -> None:
     assert answered(rejected(400, "invalid expiration")) == [
-        ev.OrderRefused(at=NOW, order=OrderId(7), reason=ev.RefusalReason.BAD_EXPIRY, text="invalid expiration")
+        ev.OrderRefused(at=NOW, order=OrderId(7), reason=RefusalReason.BAD_EXPIRY, text="invalid expiration")
     ]
 
 
@@ -241,14 +242,14 @@ def test_a_refusal_says_how_long_to_wait_as_it_does_over_the_wire() -> None:
     text = "post-only mode: only post-only orders and cancels are allowed"
     told = replace(rejected(503, text), code="post_only_mode", retry_after=79)
     event = ev.OrderRefused(
-        at=NOW, order=OrderId(7), reason=ev.RefusalReason.POST_ONLY_MODE, text=text, retry_after=seconds(79)
+        at=NOW, order=OrderId(7), reason=RefusalReason.POST_ONLY_MODE, text=text, retry_after=seconds(79)
     )
     assert answered(told) == [event]
 
 
 def test_of_a_batch_the_wait_is_said_when_all_of_it_was_refused_and_not_beside_one() -> None:
     refused = ev.OrderRefused(
-        at=NOW, order=OrderId(7), reason=ev.RefusalReason.POST_ONLY_MODE, text="no", retry_after=seconds(79)
+        at=NOW, order=OrderId(7), reason=RefusalReason.POST_ONLY_MODE, text="no", retry_after=seconds(79)
     )
     taken = ev.OrderAccepted(at=NOW, order=OrderId(8), rests=True)
     batch = Batch([OURS, FOREIGN])
@@ -268,7 +269,7 @@ def test_cancels_are_told_each_on_its_own() -> None:
     output = sim.CancelAnswered(
         at=Instant(9), account=ANN, canceled=(OURS, FOREIGN), not_canceled=((FOREIGN, "Order already matched"),)
     )
-    assert answered(output) == [ev.OrderCancelled(at=NOW, order=OrderId(7), reason=ev.CancelReason.ASKED)]
+    assert answered(output) == [ev.OrderCancelled(at=NOW, order=OrderId(7), reason=CancelReason.ASKED)]
     output = sim.CancelAnswered(
         at=Instant(9), account=ANN, canceled=(), not_canceled=((OURS, "Order already matched"),)
     )
@@ -307,9 +308,9 @@ def test_an_order_on_the_stream_is_reported_with_what_it_matched(change: sim.Ord
         *(
             (status, ev.OrderCancelled(at=NOW, order=OrderId(7), reason=reason, matched=shares(3)))
             for status, reason in (
-                ("CANCELED", ev.CancelReason.ASKED),
-                ("CANCELED_MARKET_RESOLVED", ev.CancelReason.MARKET_RESOLVED),
-                ("INVALID", ev.CancelReason.BY_VENUE),
+                ("CANCELED", CancelReason.ASKED),
+                ("CANCELED_MARKET_RESOLVED", CancelReason.MARKET_RESOLVED),
+                ("INVALID", CancelReason.BY_VENUE),
             )
         ),
     ],

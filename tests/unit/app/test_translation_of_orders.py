@@ -8,6 +8,7 @@ from polystra.app.outbox import OrderNames
 from polystra.app.translation import answer_events, user_event
 from polystra.core import events as ev
 from polystra.core.ids import OrderId, VenueOrderId
+from polystra.core.reasons import CancelReason, RefusalReason
 from polystra.core.terms import Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, shares, usd
 from polystra.sim import messages as sim
@@ -50,8 +51,8 @@ def test_a_killed_order_is_told_twice_refused_and_cancelled(time_in_force: TimeI
     refused, cancelled = told
     assert isinstance(refused, ev.OrderRefused)
     assert isinstance(cancelled, ev.OrderCancelled)
-    assert refused.reason is ev.RefusalReason.NOT_FILLED
-    assert (cancelled.reason, cancelled.matched) == (ev.CancelReason.REMAINDER_KILLED, 0)
+    assert refused.reason is RefusalReason.NOT_FILLED
+    assert (cancelled.reason, cancelled.matched) == (CancelReason.REMAINDER_KILLED, 0)
 
 
 def test_an_order_filled_in_part_is_accepted_filled_and_its_rest_is_gone() -> None:
@@ -62,7 +63,7 @@ def test_an_order_filled_in_part_is_accepted_filled_and_its_rest_is_gone() -> No
     assert isinstance(first, ev.OrderAccepted)
     assert isinstance(last, ev.OrderCancelled)
     assert (first.rests, first.matched, first.paid) == (False, shares(10), usd("5.2"))
-    assert (last.matched, last.reason) == (shares(10), ev.CancelReason.REMAINDER_KILLED), "nobody asked for it"
+    assert (last.matched, last.reason) == (shares(10), CancelReason.REMAINDER_KILLED), "nobody asked for it"
     assert [event.shares for event in told if isinstance(event, ev.OrderFilled)] == [shares(10)]
 
 
@@ -80,7 +81,7 @@ def test_a_delayed_order_that_is_turned_away_is_told_on_the_stream_alone() -> No
     told = desk.told(desk.bench.wait(2))
     assert kinds(told) == ["OrderCancelled"]
     assert isinstance(told[0], ev.OrderCancelled)
-    assert told[0].reason is ev.CancelReason.REMAINDER_KILLED
+    assert told[0].reason is CancelReason.REMAINDER_KILLED
 
 
 def test_an_order_that_expires_is_told_so() -> None:
@@ -97,7 +98,7 @@ def test_what_rests_in_a_market_that_resolves_is_told_why_it_ended() -> None:
     desk.bench.tell(sim.CloseMarket(market=MARKET))
     (ended,) = desk.told(desk.bench.tell(sim.Resolve(market=MARKET, up_payout=usd(1))))
     assert isinstance(ended, ev.OrderCancelled)
-    assert ended.reason is ev.CancelReason.MARKET_RESOLVED
+    assert ended.reason is CancelReason.MARKET_RESOLVED
 
 
 def test_a_cancel_is_told_on_the_answer_and_on_the_stream() -> None:

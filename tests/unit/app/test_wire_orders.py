@@ -14,6 +14,7 @@ from polystra.app.wire_orders import WireOrders
 from polystra.core import commands as cm
 from polystra.core import events as ev
 from polystra.core.ids import MarketId, OrderId, VenueOrderId
+from polystra.core.reasons import RefusalReason
 from polystra.edge.polymarket.rest import NoReply, Reply
 from polystra.edge.polymarket.venue import Venue
 from polystra.edge.ready import Ready
@@ -111,7 +112,7 @@ def test_an_order_is_sent_again_byte_for_byte_and_alone_although_it_left_in_a_ba
     assert desk.settle() == ['POST /order {"order":2}']
     (event,) = desk.told
     assert isinstance(event, ev.OrderRefused)
-    assert (event.order, event.reason) == (2, ev.RefusalReason.DUPLICATED)
+    assert (event.order, event.reason) == (2, RefusalReason.DUPLICATED)
 
 
 def test_an_order_that_this_process_did_not_sign_is_not_sent_again() -> None:

@@ -20,6 +20,7 @@ from polystra.core.events import AnyEvent, TradingState
 from polystra.core.ids import MarketId, OrderId, TokenId, TradeId, VenueOrderId
 from polystra.core.knowledge import Knowledge
 from polystra.core.markets import PriceSource, Series
+from polystra.core.reasons import CancelReason, RefusalReason
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.strategy import Needs
 from polystra.core.terms import Liquidity, Outcome, Side, TradeStage
@@ -59,7 +60,7 @@ def every_event(at: Instant, market: MarketId, order: OrderId) -> list[AnyEvent]
         ev.HistoryLoaded(at=at, market=market),
         ev.HistoryFailed(at=at, market=market, why="down"),
         ev.OrderAccepted(at=at, order=order, rests=True),
-        ev.OrderRefused(at=at, order=order, reason=ev.RefusalReason.OTHER, text="no"),
+        ev.OrderRefused(at=at, order=order, reason=RefusalReason.OTHER, text="no"),
         ev.OrderOutcomeUnknown(at=at, order=order, why="timeout"),
         ev.OrderNotSent(at=at, order=order, why="disk full"),
         ev.OrderFilled(
@@ -71,7 +72,7 @@ def every_event(at: Instant, market: MarketId, order: OrderId) -> list[AnyEvent]
             liquidity=Liquidity.MAKER,
             stage=TradeStage.MINED,
         ),
-        ev.OrderCancelled(at=at, order=order, reason=ev.CancelReason.ASKED),
+        ev.OrderCancelled(at=at, order=order, reason=CancelReason.ASKED),
         ev.OrderExpired(at=at, order=order),
         ev.CancelRefused(at=at, order=order, text="not found"),
         ev.CancelOutcomeUnknown(at=at, order=order, why="timeout"),

@@ -11,6 +11,7 @@ from polystra.core import events as ev
 from polystra.core import notes as nt
 from polystra.core.events import TradingState
 from polystra.core.ids import OrderId
+from polystra.core.reasons import CancelReason, RefusalReason
 from polystra.core.strategy import ExitPolicy
 from polystra.core.units import price, seconds, shares, usd
 from tests.core_cases import AT_ONCE, CONFIRMED, MINED, RULES, Bench, Wanting, covered, holding, wish, with_exits
@@ -109,7 +110,7 @@ def test_a_trade_after_an_order_was_given_up_still_counts() -> None:
 def test_a_duplicate_proves_that_the_first_one_landed() -> None:
     """The same bytes again are refused because they are there: a question, not a refusal (SPEC 1)."""
     bench = unanswered()
-    bench.refused(61, 1, ev.RefusalReason.DUPLICATED)
+    bench.refused(61, 1, RefusalReason.DUPLICATED)
     assert bench.state(1) == "UNKNOWN"
     assert bench.known.account.reserved > 0
     assert bench.pass_to(61.5) == [(61.5, "query o1")]
@@ -124,7 +125,7 @@ def test_a_target_of_unknown_fate_is_never_sent_twice() -> None:
 
 def test_a_stop_waits_for_the_fate_of_an_unknown_target() -> None:
     bench = covered()
-    bench.cancelled(61, 2, reason=ev.CancelReason.BY_VENUE)
+    bench.cancelled(61, 2, reason=CancelReason.BY_VENUE)
     bench.pass_to(62)
     bench.hear(63, ev.OrderOutcomeUnknown, order=OrderId(3), why="timeout")
     assert {said for _, said in bench.pass_to(99.9)} == {"query o3"}
@@ -139,7 +140,7 @@ def test_an_answer_to_an_order_that_ended_is_a_contradiction_only_if_it_cannot_b
     bench.start(0)
     bench.book(60)
     bench.refused(60, 1)
-    assert bench.cancelled(60.1, 1, reason=ev.CancelReason.REMAINDER_KILLED) == [], "told twice, in any order"
+    assert bench.cancelled(60.1, 1, reason=CancelReason.REMAINDER_KILLED) == [], "told twice, in any order"
     assert bench.told(nt.MarketHalted) == []
     bench.accepted(60.2, 1)
     (halt,) = bench.told(nt.MarketHalted)

@@ -8,6 +8,7 @@ from polystra.core import events as ev
 from polystra.core import notes as nt
 from polystra.core.ids import OrderId
 from polystra.core.markets import Payout
+from polystra.core.reasons import CancelReason
 from polystra.core.units import shares, usd
 from tests.core_cases import (
     AT_ONCE,
@@ -32,7 +33,7 @@ COST = usd("5.57388")
 def test_a_closed_market_takes_its_orders_back_and_opens_nothing() -> None:
     bench = covered()
     assert bench.hear(900, ev.MarketClosed, market=WINDOW.id) == ["cancel o2"]
-    assert bench.cancelled(901, 2, reason=ev.CancelReason.MARKET_RESOLVED) == []
+    assert bench.cancelled(901, 2, reason=CancelReason.MARKET_RESOLVED) == []
     assert bench.book(902, "0.10", "0.12") == []
     assert bench.pass_to(2_000) == []
     assert bench.told(nt.MarketSettled) == [], "closed is not resolved"
@@ -40,7 +41,7 @@ def test_a_closed_market_takes_its_orders_back_and_opens_nothing() -> None:
 
 def test_the_user_stream_may_say_that_it_is_resolved_before_the_market_stream_does() -> None:
     bench = covered()
-    assert bench.cancelled(900, 2, reason=ev.CancelReason.MARKET_RESOLVED) == []
+    assert bench.cancelled(900, 2, reason=CancelReason.MARKET_RESOLVED) == []
     assert bench.pass_to(1_000) == []
     assert bench.desk.closed
 
@@ -143,7 +144,7 @@ def test_a_profit_belongs_to_the_day_it_happens_on() -> None:
 def test_a_payout_that_is_corrected_is_booked_again() -> None:
     bench = holding(Wanting(wishes=(wish(),)))
     bench.pass_to(120)
-    bench.cancelled(121, 2, reason=ev.CancelReason.MARKET_RESOLVED)
+    bench.cancelled(121, 2, reason=CancelReason.MARKET_RESOLVED)
     bench.hear(901, ev.MarketResolved, market=WINDOW.id, payout=UP_WON)
     bench.hear(950, ev.MarketResolved, market=WINDOW.id, payout=DOWN_WON)
     assert [note.pnl for note in bench.told(nt.MarketSettled)] == [usd(10) - COST, -COST]

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from polystra.core import events as ev
 from polystra.core import notes as nt
-from polystra.core.events import RefusalReason, TradingState
+from polystra.core.events import TradingState
 from polystra.core.ids import OrderId
+from polystra.core.reasons import CancelReason, RefusalReason
 from polystra.core.terms import Outcome, TimeInForce
 from polystra.core.units import price, seconds, shares, usd
 from tests.core_cases import AT_ONCE, STOP, Bench, Wanting, another, covered, holding, wish, with_exits
@@ -200,7 +201,7 @@ def test_where_trading_is_blocked_nothing_is_placed_and_what_rests_stays() -> No
     bench = covered()
     assert looked(bench, 70, blocked=True) == []
     assert bench.book(100, "0.20", "0.22") == []
-    assert bench.cancelled(110, 2, reason=ev.CancelReason.BY_VENUE) == []
+    assert bench.cancelled(110, 2, reason=CancelReason.BY_VENUE) == []
     assert bench.told(nt.ExitUncovered)[-1].why == NOTHING_TAKEN
     assert bench.pass_to(300) == []
     assert looked(bench, 300, blocked=False) == ["place o3 stop SELL UP 10 @ 0.15 FAK"]

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from polystra.core import events as ev
 from polystra.core import notes as nt
 from polystra.core.events import TradingState
+from polystra.core.reasons import CancelReason
 from polystra.core.units import Tick, price, seconds, shares, usd
 from tests.core_cases import (
     AT_ONCE,
@@ -84,7 +85,7 @@ def test_an_accepted_order_ends_the_count_of_refusals() -> None:
     bench.refused(61, 3)
     assert bench.pass_to(63) == [(63, "place o4 target SELL UP 10 @ 0.99 GTC")]
     bench.accepted(63, 4)
-    bench.cancelled(64, 4, reason=ev.CancelReason.BY_VENUE)
+    bench.cancelled(64, 4, reason=CancelReason.BY_VENUE)
     bench.pass_to(65)
     bench.refused(65, 5)
     assert bench.pass_to(70)[0][0] <= 67, "counted from one again"
@@ -150,7 +151,7 @@ def test_a_partly_filled_target_stays_although_its_rest_could_not_be_placed_anew
 def test_a_rest_below_the_least_size_without_an_order_is_shown_as_uncovered() -> None:
     bench = covered()
     bench.fill(70, 2, "0.99", "6", trade="t2")
-    assert bench.cancelled(71, 2, reason=ev.CancelReason.BY_VENUE) == []
+    assert bench.cancelled(71, 2, reason=CancelReason.BY_VENUE) == []
     assert bench.pass_to(100) == []
     assert bench.told(nt.ExitUncovered)[-1].why == "below the venue's least size"
 
@@ -174,7 +175,7 @@ def test_a_target_filled_by_the_venues_word_is_not_placed_again_before_its_trade
 def test_a_target_cancelled_with_a_part_sold_is_placed_anew_for_what_is_left() -> None:
     bench = covered()
     bench.hear(70, ev.TickSizeChanged, market=WINDOW.id, tick=Tick(price("0.001")))
-    bench.cancelled(71, 2, matched="3", reason=ev.CancelReason.BY_VENUE)
+    bench.cancelled(71, 2, matched="3", reason=CancelReason.BY_VENUE)
     assert bench.pass_to(73) == [(72, "place o3 target SELL UP 7 @ 0.99 GTC")], "three are sold, their trade is late"
     bench.accepted(73, 3)
     assert bench.fill(74, 2, "0.99", "3", trade="t2") == ["read book"], "the book of the new grid is not here yet"
@@ -190,7 +191,7 @@ def test_a_venue_that_cancels_the_target_again_and_again_is_not_answered_with_a_
         if bench.state(order) == "SUBMITTING":
             bench.accepted(at, order)
         if bench.state(order) == "WORKING":
-            bench.cancelled(at, order, reason=ev.CancelReason.BY_VENUE)
+            bench.cancelled(at, order, reason=CancelReason.BY_VENUE)
         placed += len(bench.pass_to(at + 0.05))
     assert 5 <= placed <= 10, "about one a second"
 

@@ -7,9 +7,10 @@ from msgspec.structs import replace
 
 from polystra.core import events as ev
 from polystra.core import notes as nt
-from polystra.core.events import RefusalReason, TradingState
+from polystra.core.events import TradingState
 from polystra.core.ids import OrderId
 from polystra.core.lifecycle import MOST_RESENDS
+from polystra.core.reasons import RefusalReason
 from polystra.core.restored import RestoredFill, RestoredOrder
 from polystra.core.strategy import ExitPolicy
 from polystra.core.terms import TimeInForce

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from polystra.core import events as ev
 from polystra.core import notes as nt
 from polystra.core.events import TradingState
+from polystra.core.reasons import RefusalReason
 from polystra.core.terms import Side, TimeInForce
 from polystra.core.units import Tick, price, seconds, shares, usd
 from tests.core_cases import (
@@ -129,7 +130,7 @@ def test_a_crossed_book_that_uncrosses_below_the_stop_sells_at_once() -> None:
 
 def test_a_tick_change_in_mid_window_lifts_what_was_refused_for_the_old_grid() -> None:
     bench = holding(with_exits(AT_ONCE))
-    bench.refused(60, 2, ev.RefusalReason.OFF_TICK)
+    bench.refused(60, 2, RefusalReason.OFF_TICK)
     assert bench.hear(60.2, ev.TickSizeChanged, market=WINDOW.id, tick=Tick(price("0.001"))) == [
         "place o3 target SELL UP 10 @ 0.99 GTC"
     ]
@@ -137,7 +138,7 @@ def test_a_tick_change_in_mid_window_lifts_what_was_refused_for_the_old_grid() -
 
 def test_another_refusal_is_not_lifted_by_a_tick_change() -> None:
     bench = holding(with_exits(AT_ONCE))
-    bench.refused(60, 2, ev.RefusalReason.OTHER)
+    bench.refused(60, 2, RefusalReason.OTHER)
     assert bench.hear(60.2, ev.TickSizeChanged, market=WINDOW.id, tick=Tick(price("0.001"))) == []
 
 
@@ -147,7 +148,7 @@ def test_a_balance_refusal_is_lifted_when_shares_are_mined() -> None:
     bench.book(60)
     bench.fill(60, 1, "0.54", "6", MINED, trade="a")
     bench.fill(60, 1, "0.54", "4", trade="b")
-    bench.refused(60, 2, ev.RefusalReason.NOT_ENOUGH_BALANCE)
+    bench.refused(60, 2, RefusalReason.NOT_ENOUGH_BALANCE)
     assert bench.fill(60.1, 1, "0.54", "4", MINED, trade="b") == ["place o3 target SELL UP 6 @ 0.99 GTC"]
     assert bench.accepted(60.2, 3) == ["cancel o3"], "the balance shows all ten by now"
 
@@ -155,9 +156,9 @@ def test_a_balance_refusal_is_lifted_when_shares_are_mined() -> None:
 def test_a_balance_refusal_is_lifted_by_a_reading_at_once() -> None:
     bench = holding(with_exits(AT_ONCE))
     for order in (2, 3, 4):
-        bench.refused(bench.log[-1][0], order, ev.RefusalReason.NOT_ENOUGH_BALANCE)
+        bench.refused(bench.log[-1][0], order, RefusalReason.NOT_ENOUGH_BALANCE)
         bench.pass_to(60 + 2 ** (order - 1) - 1)
-    bench.refused(67, 5, ev.RefusalReason.NOT_ENOUGH_BALANCE)
+    bench.refused(67, 5, RefusalReason.NOT_ENOUGH_BALANCE)
     assert bench.reading(68, "994.42612", "10") == ["place o6 target SELL UP 10 @ 0.99 GTC"]
 
 

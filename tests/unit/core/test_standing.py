@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from polystra.core.errors import ContradictoryFacts
-from polystra.core.events import ClockCompared, GeoblockRead, RefusalReason
+from polystra.core.events import ClockCompared, GeoblockRead
 from polystra.core.exits import Sells
 from polystra.core.notes import ClockDrifted, VenueModeChanged
+from polystra.core.reasons import RefusalReason
 from polystra.core.standing import MODE_WAITS, MODES, Mode, Standing, forbids
 from polystra.core.units import Instant, Nanos, seconds
 from polystra.core.view import NEVER

@@ -2,8 +2,8 @@
 
 import pytest
 
-from polystra.core.events import RefusalReason as Why
 from polystra.core.ids import VenueOrderId
+from polystra.core.reasons import RefusalReason as Why
 from polystra.edge.polymarket.outcomes import Accepted, NotSent, OutcomeUnknown, Refused, remedy_of
 from polystra.edge.polymarket.refusals import refusal_of
 from polystra.edge.polymarket.remedies import TEXTS, Remedy, known, remedy_for

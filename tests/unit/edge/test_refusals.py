@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polystra.core.events import CancelReason
-from polystra.core.events import RefusalReason as Why
 from polystra.core.ids import TokenId, VenueOrderId
+from polystra.core.reasons import CancelReason
+from polystra.core.reasons import RefusalReason as Why
 from polystra.core.terms import Side, TimeInForce
 from polystra.core.units import Instant, Price, Shares, Usd
 from polystra.edge.polymarket.refusals import cancel_reason_of, refusal_of

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from polystra.core.events import RefusalReason as Why
 from polystra.core.ids import TradeId, VenueOrderId
+from polystra.core.reasons import RefusalReason as Why
 from polystra.core.units import seconds
 from polystra.edge.polymarket.outcomes import (
     Accepted,

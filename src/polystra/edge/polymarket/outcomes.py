@@ -9,8 +9,8 @@ from typing import TypeAlias, assert_never
 
 from msgspec import Struct
 
-from polystra.core.events import RefusalReason
 from polystra.core.ids import TradeId, VenueOrderId
+from polystra.core.reasons import RefusalReason
 from polystra.core.units import Nanos, seconds
 from polystra.edge.polymarket.answer_wire import Placement, read_cancels, read_error, read_placement, read_wait
 from polystra.edge.polymarket.refusals import refusal_of

@@ -4,7 +4,7 @@ Only a text that proves the order did not reach the book is a refusal. A server 
 5xx status, proves nothing: the outcome is unknown. So it is when a text says that the order is still on its way.
 """
 
-from polystra.core.events import CancelReason, RefusalReason
+from polystra.core.reasons import CancelReason, RefusalReason
 from polystra.edge.polymarket.remedies import known
 
 _BY_STATUS = {425: RefusalReason.RESTARTING, 429: RefusalReason.RATE_LIMITED}

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from polystra.core.events import RefusalReason as Why
+from polystra.core.reasons import RefusalReason as Why
 
 
 class Remedy(StrEnum):

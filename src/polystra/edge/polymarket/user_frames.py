@@ -12,8 +12,9 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from polystra.core.events import AnyEvent, CancelReason, OrderCancelled, OrderExpired, OrderFilled, OrderReported
+from polystra.core.events import AnyEvent, OrderCancelled, OrderExpired, OrderFilled, OrderReported
 from polystra.core.ids import OrderId, TradeId, VenueOrderId
+from polystra.core.reasons import CancelReason
 from polystra.core.terms import Liquidity, TimeInForce
 from polystra.core.units import Instant, Shares
 from polystra.edge.polymarket.refusals import EXPIRED, cancel_reason_of
