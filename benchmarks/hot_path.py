@@ -41,7 +41,7 @@ from polystra.core.events import (
     Started,
 )
 from polystra.core.ids import OrderId
-from polystra.core.notes import MarketFollowed
+from polystra.core.notes import MarketFollowed, PositionWatched
 from polystra.core.terms import Side as OrderSide
 from polystra.core.units import MICRO, Instant, Price, Shares, price, seconds, usd
 from polystra.edge.clock import draw_salt
@@ -74,6 +74,8 @@ class Thinks(Protocol):
     """What the loop asks of an engine."""
 
     def handle(self, event: AnyEvent) -> Step: ...
+
+    def positions(self, at: Instant) -> tuple[PositionWatched, ...]: ...
 
     @property
     def next_wake(self) -> Instant | None: ...
@@ -125,6 +127,9 @@ class Given:
 
     def handle(self, event: AnyEvent) -> Step:
         return self._step if type(event) is BookChanged else NOTHING
+
+    def positions(self, at: Instant) -> tuple[PositionWatched, ...]:
+        return ()
 
 
 # --- ours -------------------------------------------------------------------------------------------------------------
