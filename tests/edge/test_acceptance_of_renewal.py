@@ -18,6 +18,7 @@ from polystra.exchange.faults import Fault
 from tests.edge.execution_cases import MARKET, Scheduled, Told, commanded, legs, noted
 from tests.edge.running_stage import Run, play_running
 from tests.edge.wire_stage import WireOutcomes, WireStage, exchange_truth
+from tests.edge.wish_cases import changed
 from tests.truth import after, book, printed, tape_file, wish
 
 __all__ = ["exchange_truth"]
@@ -46,6 +47,7 @@ def _moving() -> list[TapeEvent]:
 
 
 def test_no_book_is_distrusted_and_no_order_lost_across_renewals(exchange_truth: WireStage) -> None:
+    exchange_truth.settings = changed(exchange_truth.settings, unfilled={"cancel_orders": False})
     renewed: dict[float, int] = {}
     hits: dict[str, int] = {}
 

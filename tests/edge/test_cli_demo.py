@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from polystra.cli.main import app
+from polystra.core.units import MICRO
 from tests.edge.cli_cases import QUICK, Ran, environment, polystra
 
 PROMISED = {
@@ -159,6 +160,7 @@ def test_a_ledger_that_computes_fees_otherwise_than_the_exchange_fails_the_demo(
 ) -> None:
     """The bug is planted: our side rounds fees to four decimals, the exchange to five."""
     monkeypatch.setattr("polystra.core.fees._FEE_STEP", 100)
+    monkeypatch.setattr("polystra.core.fees._SCALES", {1: MICRO**3 * 100, 2: MICRO**5 * 100})
     ran = CliRunner().invoke(app, ["demo", "--windows", "1", "--quiet"])
     assert ran.exit_code == 1
     assert "LEDGER AND EXCHANGE DIFFER" in ran.output
