@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from polystra.app.toml_lines import line_of
 from polystra.core.errors import PolystraError
 from polystra.core.risk import Limits
 from polystra.core.rules import Rules
@@ -367,32 +368,11 @@ def _fault_line(place: str, text: str, fault: Any, environment: Iterable[str] = 
     path = [str(part) for part in fault["loc"]]
     name = ".".join(path)
     variable = next((one for one in environment if _path_of(one) == path[: len(_path_of(one))]), None)
-    where = f"environment {variable}" if variable else f"{place}{_line_of(text, path)}"
+    where = f"environment {variable}" if variable else f"{place}{line_of(text, path)}"
     if fault["type"] == "extra_forbidden":
         known = ", ".join(_names_beside(path))
         return f"{where}: unknown setting {name}; known here: {known}"
     return f"{where}: {name} = {fault['input']!r}: {fault['msg']}"
-
-
-def _line_of(text: str, path: list[str]) -> str:
-    """Where a name stands in the text, or else the table that it stands in."""
-    places: dict[str, int] = {}
-    table = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.split("#")[0].strip()
-        if stripped.startswith("["):
-            table = stripped.strip("[] ")
-            parents = table.split(".")
-            names = [".".join(parents[:length]) for length in range(1, len(parents) + 1)]
-        else:
-            names = [f"{table}.{stripped.split('=')[0].strip()}".strip(".")]
-        for name in names:
-            places.setdefault(name, number)
-    for length in range(len(path), 0, -1):
-        found = places.get(".".join(path[:length]))
-        if found is not None:
-            return f" line {found}"
-    return ""
 
 
 def _names_beside(path: list[str]) -> list[str]:
