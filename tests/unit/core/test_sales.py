@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from polystra.core import notes as nt
 from polystra.core.exits import Sells, wanted_exits
 from polystra.core.positions import FLAT, Holding, MarketPosition
-from polystra.core.sales import UNARMED, armed_after, bid_that_brings, chance_of
+from polystra.core.sales import NO_SALE, UNARMED, armed_after, bid_that_brings, chance_of, profit
 from polystra.core.strategy import BreakEvenPolicy, Decision, ExitPolicy, Rung, RungAction, StopPolicy
 from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, Nanos, Price, Usd, price, seconds, shares, usd
@@ -178,6 +178,10 @@ def test_profit_of_down_is_taken_from_those_who_offer_up() -> None:
     assert wanted(of, ExitPolicy(profit=200_000)) == ["sale SELL DOWN 10 @ 0.65 FAK"]
     plan = wanted_exits(seen("0.30", "0.36", down=held(outcome=DOWN)), ExitPolicy(profit=200_000))
     assert (plan.orders, plan.wait.ask_lo) == ((), price("0.350001"))
+
+
+def test_what_has_no_entry_price_has_no_profit() -> None:
+    assert profit(seen("0.98", "0.99"), 100_000, FLAT.up) == NO_SALE
 
 
 def test_a_profit_beyond_the_grid_is_never_taken() -> None:
