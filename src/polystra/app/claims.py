@@ -6,12 +6,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from polystra.app.access import Access, access_of_run, told_access
-from polystra.app.connection import RELAYER_KEY
+from polystra.app.connection import clock_of, relayer_at
 from polystra.app.redemption import Fate, Redemption
 from polystra.app.session import LEDGER
 from polystra.core.units import Nanos, seconds
-from polystra.edge.clock import ScaledClock, Time, WallClock
-from polystra.edge.polymarket.relayer import CannotRedeem, Relayer
+from polystra.edge.clock import WallClock
+from polystra.edge.polymarket.relayer import CannotRedeem
 from polystra.edge.polymarket.rest import open_rest
 from polystra.edge.store.claims import unpaid
 from polystra.edge.store.db import open_database, open_readonly
@@ -58,11 +58,5 @@ async def redeem(ledger: Ledger, access: Access, *, most: int, patience: Nanos) 
     if not (place.relayer and place.rpc):
         raise CannotRedeem(f"{place.clob} told of no relayer: give a file with the line of polystra exchange --json")
     async with open_rest() as rest:
-        key = os.environ.get(RELAYER_KEY, "none")
-        relayer = Relayer(rest, access.wallet, relayer=place.relayer, rpc=place.rpc, api_key=key)
-        return await Redemption(ledger, relayer, _clock(access), lambda told: None).round(most=most, patience=patience)
-
-
-def _clock(access: Access) -> Time:
-    facts = access.place.clock
-    return WallClock() if facts is None else ScaledClock(facts.start, facts.speed, facts.origin)
+        redemption = Redemption(ledger, relayer_at(place, rest, access.wallet), clock_of(place), lambda told: None)
+        return await redemption.round(most=most, patience=patience)

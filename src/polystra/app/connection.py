@@ -17,7 +17,7 @@ from polystra.app.wire_upkeep import Upkeep
 from polystra.app.wire_venue import Client, Tell, WireVenue
 from polystra.core.errors import PolystraError
 from polystra.core.ids import OrderId, TokenId
-from polystra.core.units import Instant, Nanos
+from polystra.core.units import Instant, Nanos, Usd
 from polystra.edge.clock import ScaledClock, Time, WallClock, draw_salt
 from polystra.edge.polymarket.account_readings import AccountReadings
 from polystra.edge.polymarket.auth import Credentials
@@ -58,8 +58,7 @@ CLOCK_ASKS = 3
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """Where a venue is and how its time goes. Without `prices` nobody
-    tells what settles its markets."""
+    """Where a venue is and how its time goes. Without `prices` nobody tells what settles its markets."""
 
     clob: str
     market_ws: str
@@ -105,11 +104,9 @@ async def connected(
     ):
         steps = await attach(session, place.control) if place.mode is TimeMode.LOCK_STEP else None
         venue_time = await _venue_time(plain, place) if place.mode is TimeMode.WALL else None
-        clock = steps or venue_time or _clock(place)
+        clock = steps or venue_time or clock_of(place)
         await _refuse_where_blocked(plain, place)
-        credentials = _known(await api_credentials(plain, place.clob, key=wallet.key, clock=clock), "its API key")
-        asking = _private(plain, place, wallet, credentials, clock)
-        cash = _known(await Venue(asking, wallet=wallet, api_key=credentials.api_key).balances(), "its cash").cash
+        credentials, cash = await _introduced(plain, place, wallet, clock)
         if steps is None:
             await stack.enter_async_context(_kept_warm(plain, place))
         rest: Asking = plain if steps is None else SteppedRest(plain, steps)
@@ -119,6 +116,16 @@ async def connected(
         pacing = Pacing(clock) if habits.paced else None
         venue = Venue(private, wallet=wallet, api_key=credentials.api_key, pacing=pacing)
         feeds = _Feeds(place, dialer, clock, credentials, public)
+        upkeep = Upkeep(
+            clock=clock,
+            venue=venue,
+            account=AccountReadings(private, venue),
+            rest=rest,
+            clob=place.clob,
+            venue_time=venue_time,
+            heartbeat=habits.heartbeat,
+            notifications_every=habits.notifications_every,
+        )
         far = WireVenue(
             Client(
                 wallet=wallet,
@@ -128,16 +135,7 @@ async def connected(
                 steps=steps,
                 speed=1.0 if place.clock is None else place.clock.speed,
                 venue=venue,
-                upkeep=Upkeep(
-                    clock=clock,
-                    venue=venue,
-                    account=AccountReadings(private, venue),
-                    rest=rest,
-                    clob=place.clob,
-                    heartbeat=habits.heartbeat,
-                    notifications_every=habits.notifications_every,
-                    venue_time=venue_time,
-                ),
+                upkeep=upkeep,
                 catalogue=Catalogue(rest, gamma=place.gamma, clob=place.clob),
                 public=public,
                 market_feed=feeds.market,
@@ -151,6 +149,14 @@ async def connected(
             yield far
         finally:
             await far.close()
+
+
+async def _introduced(rest: Asking, place: Place, wallet: Wallet, clock: Time) -> tuple[Credentials, Usd]:
+    """The API key of the wallet, and the cash that it shows before it trades."""
+    credentials = _known(await api_credentials(rest, place.clob, key=wallet.key, clock=clock), "its API key")
+    private = _private(rest, place, wallet, credentials, clock)
+    balances = await Venue(private, wallet=wallet, api_key=credentials.api_key).balances()
+    return credentials, _known(balances, "its cash").cash
 
 
 @contextlib.asynccontextmanager
@@ -169,6 +175,11 @@ def relayer_of(rest: Asking, place: Place, wallet: Wallet) -> Relayer | None:
     """Who redeems for a wallet; None where the place has nobody, or the wallet is of another kind."""
     if not (place.relayer and place.rpc) or wallet.kind is not SignatureType.POLY_1271:
         return None
+    return relayer_at(place, rest, wallet)
+
+
+def relayer_at(place: Place, rest: Asking, wallet: Wallet) -> Relayer:
+    """The relayer of a place that has one, for whatever wallet; its key comes from the environment."""
     return Relayer(rest, wallet, relayer=place.relayer, rpc=place.rpc, api_key=os.environ.get(RELAYER_KEY, "none"))
 
 
@@ -222,7 +233,7 @@ async def _refuse_where_blocked(rest: Asking, place: Place) -> None:
         raise TradingBlocked(f"Polymarket does not allow trading from {where}, where this machine is")
 
 
-def _clock(place: Place) -> Time:
+def clock_of(place: Place) -> Time:
     facts = place.clock
     return WallClock() if facts is None else ScaledClock(facts.start, facts.speed, facts.origin)
 

@@ -167,7 +167,7 @@ class Engine:
         desk.armed, arming = armed_after(view, policy.break_even, desk.armed)
         if stopped:
             return ExitPlan(wait=arming)
-        plan = wanted_exits(
+        wanted = wanted_exits(
             view,
             policy,
             desk.orders.values(),
@@ -177,7 +177,7 @@ class Engine:
             if policy.ladder
             else NO_CHANCES,
         )
-        return plan if arming is ANYTHING else replace(plan, wait=plan.wait.both(arming))
+        return wanted if arming is ANYTHING else replace(wanted, wait=wanted.wait.both(arming))
 
     def _ask_strategy(self, desk: Desk, view: MarketView) -> None:
         decision = desk.strategy.decide(view, desk.memory)

@@ -12,7 +12,7 @@ from polystra.core.sizing import size_for, stake_for
 from polystra.core.strategy import Wish
 from polystra.core.terms import OrderTerms, Purpose, Side, Slot
 from polystra.core.unfilled import GivenUp, Patience, UnfilledRules, patience_for
-from polystra.core.units import MICRO, Instant, Price, Shares, Usd
+from polystra.core.units import MICRO, Instant, Price, Shares, Usd, seconds
 from polystra.core.view import ANYTHING, MarketView, Wait
 
 
@@ -28,8 +28,8 @@ class EntryPlan(Struct, frozen=True, gc=False, kw_only=True):
 
 NO_ENTRIES = EntryPlan()
 
-SECOND = 1_000_000_000
 KEPT_WITHIN = 4
+"""A resting entry stays while its size is within this part of what it would be now."""
 
 
 def wanted_entries(
@@ -129,7 +129,8 @@ def _steady(wish: Wish, terms: OrderTerms) -> Wish:
 
 def _end_of(wish: Wish, at: Instant) -> Instant | None:
     """A whole second: the venue knows no finer."""
-    return None if wish.good_for is None else Instant(-(-(at + wish.good_for) // SECOND) * SECOND)
+    second = seconds(1)
+    return None if wish.good_for is None else Instant(-(-(at + wish.good_for) // second) * second)
 
 
 def _others(desk: Desk, account: Account, own: Usd, promised: int) -> Account:

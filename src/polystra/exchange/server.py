@@ -124,13 +124,8 @@ def _application(venue: Venue, pace: Pace, parts: _Parts) -> web.Application:
     )
     steps = [pace.middleware(spared=CONTROL)] if isinstance(pace, LockStep) else []
     clob = web.Application(middlewares=[breaks, *steps, faulty(venue, faults, spared=CONTROL), stated, refusals])
-    public = (
-        Markets(venue, faults),
-        MarketPages(venue, faults),
-        PriceHistory(venue),
-        Builders(venue),
-        Rpc(venue, relayer),
-    )
+    pages = (Markets(venue, faults), MarketPages(venue, faults), PriceHistory(venue))
+    public = (*pages, Builders(venue), Rpc(venue, relayer))
     members = (
         ApiKeys(venue, gate),
         Orders(venue, gate, faults=faults, limits=limits),
