@@ -1,7 +1,7 @@
 """Writes docs/settings.md from the settings' own models: `python -m tools.settings_doc`.
 
-Names, defaults and ranges come from app/settings.py; the unit and the line for people are kept here, and a setting
-without them is an error. A test compares the page with what this would write.
+Names, defaults and ranges come from app/setting_sections.py; the unit and the line for people are kept here, and a
+setting without them is an error. A test compares the page with what this would write.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ LINES: Mapping[str, tuple[str, str]] = {
 HEAD = """\
 # Settings
 
-This page is written from `app/settings.py` by `python -m tools.settings_doc`. Do not edit it; a test fails when it is
-stale.
+This page is written from `app/setting_sections.py` by `python -m tools.settings_doc`. Do not edit it; a test fails when
+it is stale.
 
 Settings are one TOML file, named with `--settings FILE`. `POLYSTRA__SECTION__KEY` in the environment overrides it, for
 example `POLYSTRA__LIMITS__MAX_ORDER_USD=50`. What is not named keeps its default. An unknown name or a value out of

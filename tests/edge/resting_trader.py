@@ -13,7 +13,8 @@ from polystra.app.access import told_access
 from polystra.app.run_plan import plan_of
 from polystra.app.runtime import silent
 from polystra.app.session import Trader
-from polystra.app.settings import LimitSettings, Settings, VenueSettings
+from polystra.app.setting_sections import LimitSettings, VenueSettings
+from polystra.app.settings import Settings
 from polystra.app.wire_run import WireRun, trade_at
 from polystra.core.strategy import Decision, Needs, WakesOn, Wish
 from polystra.core.terms import Outcome, TimeInForce

@@ -14,7 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from polystra.app.settings import Settings, SimulationSettings
+from polystra.app.setting_sections import SimulationSettings
+from polystra.app.settings import Settings
 from polystra.app.standing_exchange import stand
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Side, TimeInForce

@@ -2,7 +2,8 @@
 
 Market data is in *Up terms*: the two outcomes of a market share one book (Up at 0.53 is Down at 0.47), so a bid for
 Down arrives here as an ask for Up. Orders and fills are in the terms of their own outcome. `at` never decreases; times
-of the venue (`venue_at`) are data. The journal stores these structures as they are.
+of the venue (`venue_at`) are data. The journal stores these structures as they are. Those about orders are in
+`order_events`.
 """
 
 from enum import StrEnum
@@ -11,12 +12,25 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from polystra.core.claims import ClaimStage
-from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
+from polystra.core.event import Event
+from polystra.core.ids import MarketId, OrderId, VenueOrderId
 from polystra.core.markets import Market, Payout, PriceSource
 from polystra.core.notices import Notice
-from polystra.core.reasons import CancelReason, RefusalReason
+from polystra.core.order_events import (
+    CancelOutcomeUnknown,
+    CancelRefused,
+    OrderAccepted,
+    OrderCancelled,
+    OrderExpired,
+    OrderFilled,
+    OrderNotFound,
+    OrderNotSent,
+    OrderOutcomeUnknown,
+    OrderRefused,
+    OrderReported,
+)
 from polystra.core.restored import Memory, RestoredAdjustment, RestoredFill, RestoredOrder
-from polystra.core.terms import Liquidity, Outcome, Side, TradeStage
+from polystra.core.terms import Outcome, Side
 from polystra.core.units import Instant, Nanos, Price, Shares, Tick, Usd
 
 
@@ -33,12 +47,6 @@ class TradingState(StrEnum):
     PAUSED = "paused"
     REDUCE_ONLY = "reduce-only"
     STOPPED = "stopped"
-
-
-class Event(Struct, frozen=True, gc=False, kw_only=True, tag=True):
-    """Something that we learned at `at`."""
-
-    at: Instant
 
 
 # --- markets and books -------------------------------------------------------------------------------------------
@@ -171,93 +179,6 @@ class HistoryLoaded(Event, frozen=True, kw_only=True):
 class HistoryFailed(Event, frozen=True, kw_only=True):
     market: MarketId
     why: str
-
-
-# --- orders and fills --------------------------------------------------------------------------------------------
-
-
-class OrderAccepted(Event, frozen=True, kw_only=True):
-    """The venue took the order. What it matched at once is provisional until the trades arrive.
-
-    `rests` is False for an immediate order: whatever it did not match is gone.
-    """
-
-    order: OrderId
-    rests: bool
-    matched: Shares = Shares(0)
-    paid: Usd = Usd(0)
-
-
-class OrderRefused(Event, frozen=True, kw_only=True):
-    """The venue said no, and we know it. `retry_after` is how long it wants to be left alone, where it says."""
-
-    order: OrderId
-    reason: RefusalReason
-    text: str
-    retry_after: Nanos | None = None
-
-
-class OrderOutcomeUnknown(Event, frozen=True, kw_only=True):
-    """No answer, or one that proves nothing: the order may rest, may have traded, may never have arrived."""
-
-    order: OrderId
-    why: str
-
-
-class OrderNotSent(Event, frozen=True, kw_only=True):
-    """It could not be signed or recorded, so not a byte left."""
-
-    order: OrderId
-    why: str
-
-
-class OrderFilled(Event, frozen=True, kw_only=True):
-    """A trade of our order, repeated at each stage of its settlement. The same trade counts once."""
-
-    order: OrderId
-    trade: TradeId
-    price: Price
-    shares: Shares
-    liquidity: Liquidity
-    stage: TradeStage
-    traded_at: Instant | None = None
-
-
-class OrderCancelled(Event, frozen=True, kw_only=True):
-    """The order is gone; `matched` is what it had traded, where the venue says."""
-
-    order: OrderId
-    reason: CancelReason
-    matched: Shares | None = None
-
-
-class OrderExpired(Event, frozen=True, kw_only=True):
-    order: OrderId
-
-
-class CancelRefused(Event, frozen=True, kw_only=True):
-    """The venue found nothing to cancel. A question, not a success: the order may have been filled."""
-
-    order: OrderId
-    text: str
-
-
-class CancelOutcomeUnknown(Event, frozen=True, kw_only=True):
-    order: OrderId
-    why: str
-
-
-class OrderReported(Event, frozen=True, kw_only=True):
-    """The venue's own record of a live order, from a listing or a question."""
-
-    order: OrderId
-    matched: Shares
-
-
-class OrderNotFound(Event, frozen=True, kw_only=True):
-    """The venue has no live order of this id: ended, or never arrived."""
-
-    order: OrderId
 
 
 # --- account, start and control ----------------------------------------------------------------------------------
