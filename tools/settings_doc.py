@@ -72,6 +72,26 @@ LINES: Mapping[str, tuple[str, str]] = {
         "One that was too old is tried again, once, at the market while the underlying is on its side.",
     ),
     "unfilled.retry_above_percent": ("%", "It is tried again only if its token has become more than this much dearer."),
+    "scale_in.enabled": ("", "Add to what is held, once a position, where value and risk let it through."),
+    "scale_in.time_left_seconds": (
+        "s",
+        "In this last part of a window of 15 minutes; in proportion in others: 150 s in one of 5 minutes.",
+    ),
+    "scale_in.min_price": ("USD a share", "Not while the middle of the token's book is below this."),
+    "scale_in.max_price": ("USD a share", "Nor while it is above this."),
+    "scale_in.multiplier": ("", "How much: this many times what is held."),
+    "scale_in.order": ("", "`take` takes what is offered, at once; `rest` rests at the best bid, post-only."),
+    "reversal.after_stop": (
+        "",
+        "After a stop at a loss, buy the other side for at most the cash that came back, if value and risk agree.",
+    ),
+    "reversal.hedged": (
+        "",
+        "Where a stop holds, buy as many shares of the other side first, and sell the loser later; else the stop goes.",
+    ),
+    "reversal.within_seconds": ("s", "How long after the stop the reversal is tried."),
+    "reversal.hedged_sell_at": ("USD a share", "The hedged loser is sold at once when its bid is at or below this."),
+    "reversal.hedged_sell_after_seconds": ("s", "Else it is sold this long after the hedge, if the stop still holds."),
     "engine.book_patience_seconds": ("s", "A book silent for longer is not trusted."),
     "engine.doubt_patience_seconds": (
         "s",

@@ -76,6 +76,33 @@ class UnfilledSettings(Section):
     retry_above_percent: Annotated[Decimal, Field(ge=0, le=1_000, decimal_places=4)] = Decimal(10)
 
 
+class ScaleInSettings(Section):
+    """When what is held is added to, once a position."""
+
+    enabled: bool = True
+    time_left_seconds: Annotated[float, Field(gt=0, le=86_400)] = 450
+    min_price: Probability = Decimal("0.60")
+    max_price: Probability = Decimal("0.90")
+    multiplier: Annotated[Decimal, Field(gt=0, le=100, decimal_places=4)] = Decimal("1.5")
+    order: Literal["take", "rest"] = "take"
+
+    @model_validator(mode="after")
+    def _least_first(self) -> "ScaleInSettings":
+        if self.min_price > self.max_price:
+            raise ValueError(f"min_price = {self.min_price} is above max_price = {self.max_price}: nothing is between")
+        return self
+
+
+class ReversalSettings(Section):
+    """Whether the other side is bought when a position is stopped, once a window."""
+
+    after_stop: bool = False
+    hedged: bool = False
+    within_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30
+    hedged_sell_at: Probability = Decimal("0.15")
+    hedged_sell_after_seconds: Seconds = 120
+
+
 class EngineSettings(Section):
     """How long the engine trusts, doubts and waits."""
 

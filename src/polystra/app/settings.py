@@ -22,6 +22,8 @@ from polystra.app.setting_sections import (
     ExitSettings,
     LimitSettings,
     RedemptionSettings,
+    ReversalSettings,
+    ScaleInSettings,
     Section,
     SimulationSettings,
     StakeSettings,
@@ -31,8 +33,10 @@ from polystra.app.setting_sections import (
 )
 from polystra.app.toml_lines import line_of
 from polystra.core.errors import PolystraError
+from polystra.core.reversal import ReversalRules
 from polystra.core.risk import Limits
 from polystra.core.rules import Rules
+from polystra.core.scale_in import ScaleInRules
 from polystra.core.sizing import StakeRules
 from polystra.core.strategies.tilted_prior import TiltedPrior
 from polystra.core.strategy import BreakEvenPolicy, ExitPolicy, Rung, RungAction, StopPolicy, Strategy
@@ -54,6 +58,8 @@ class Settings(Section):
     limits: LimitSettings = LimitSettings()
     exits: ExitSettings = ExitSettings()
     unfilled: UnfilledSettings = UnfilledSettings()
+    scale_in: ScaleInSettings = ScaleInSettings()
+    reversal: ReversalSettings = ReversalSettings()
     engine: EngineSettings = EngineSettings()
     strategy: StrategySettings = StrategySettings()
     venue: VenueSettings = VenueSettings()
@@ -90,6 +96,8 @@ class Settings(Section):
             max_clock_offset=seconds(engine.max_clock_offset_seconds),
             auto_adjust=_part(engine.auto_adjust_percent),
             unfilled=self._unfilled,
+            scale_in=self._scale_in,
+            reversal=self._reversal,
         )
 
     @property
@@ -102,6 +110,32 @@ class Settings(Section):
             threshold=_part(own.cancel_threshold_percent),
             retries=own.retry_on_winning_side,
             retry_above=_part(own.retry_above_percent),
+        )
+
+    @property
+    def _scale_in(self) -> ScaleInRules | None:
+        own = self.scale_in
+        if not own.enabled:
+            return None
+        return ScaleInRules(
+            time_left=seconds(own.time_left_seconds),
+            min_price=price(own.min_price),
+            max_price=price(own.max_price),
+            multiplier=micro(own.multiplier),
+            rests=own.order == "rest",
+        )
+
+    @property
+    def _reversal(self) -> ReversalRules | None:
+        own = self.reversal
+        if not own.after_stop and not own.hedged:
+            return None
+        return ReversalRules(
+            after_stop=own.after_stop,
+            hedged=own.hedged,
+            within=seconds(own.within_seconds),
+            sell_at=price(own.hedged_sell_at),
+            sell_after=seconds(own.hedged_sell_after_seconds),
         )
 
     @property

@@ -10,7 +10,7 @@ and commands nothing until `Started`. Most events change nothing that a decision
 pass with one shared, empty step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from polystra.core import lifecycle
 from polystra.core import notes as nt
 from polystra.core.account import stake_of
+from polystra.core.additions import additions
 from polystra.core.commands import (
     AnyCommand,
     CancelAll,
@@ -48,7 +49,7 @@ from polystra.core.referee import ASK_EVERY
 from polystra.core.rules import Rules
 from polystra.core.sales import armed_after, chance_of
 from polystra.core.strategy import Decision, Strategy
-from polystra.core.terms import Outcome
+from polystra.core.terms import Outcome, Purpose
 from polystra.core.units import Instant, Usd, seconds
 from polystra.core.view import ANYTHING, NEVER, MarketView
 from polystra.core.watched import positions_of
@@ -140,16 +141,12 @@ class Engine:
         stopped = known.state is TradingState.STOPPED
         exits = self._exits(desk, view, stopped=stopped)
         halted = known.why_no_entries or known.readings.doubt_of(desk.market.id)
-        entries = wanted_entries(desk, view, account, known.state, self._rules, halted=halted)
-        planned = plan(
-            entries.approved,
-            exits.orders,
-            desk.live,
-            desk.suspended,
-            at,
-            desk.uncancelled,
-            entries_wait=not known.standing.takes_entries(at),
-        )
+        added = additions(desk, view, exits, self._rules)
+        entries = wanted_entries(desk, view, account, known.state, self._rules, halted=halted, added=added)
+        planned = self._plan(desk, entries, exits)
+        hedged = [one.terms.outcome.other for one in entries.approved if one.terms.purpose is Purpose.REVERSAL]
+        if hedged:
+            exits, planned = self._hedged(desk, view, entries, hedged) or (exits, planned)
         asks_at = self._referee(desk, view, blind=exits.blind)
         own_end, mode_ends = desk.own_end(at, desk.decision), known.standing.next_at(at)
         until = min(own_end, planned.wait.until, mode_ends, asks_at, _trust_ends(desk, view))
@@ -160,7 +157,28 @@ class Engine:
         self._command(desk, planned)
         self._sweep(desk)
 
-    def _exits(self, desk: Desk, view: MarketView, *, stopped: bool) -> ExitPlan:
+    def _plan(self, desk: Desk, entries: EntryPlan, exits: ExitPlan) -> Plan:
+        at = self._known.at
+        return plan(
+            entries.approved,
+            exits.orders,
+            desk.live,
+            desk.suspended,
+            at,
+            desk.uncancelled,
+            entries_wait=not self._known.standing.takes_entries(at),
+        )
+
+    def _hedged(
+        self, desk: Desk, view: MarketView, entries: EntryPlan, outcomes: list[Outcome]
+    ) -> tuple[ExitPlan, Plan] | None:
+        """What is done when a hedge leaves before the stop of these outcomes; None when it does not leave now."""
+        exits = self._exits(desk, view, stopped=False, hedged=outcomes)
+        planned = self._plan(desk, entries, exits)
+        leaves = any(terms.purpose is Purpose.REVERSAL for terms in planned.place)
+        return (exits, planned) if leaves else None
+
+    def _exits(self, desk: Desk, view: MarketView, *, stopped: bool, hedged: Collection[Outcome] = ()) -> ExitPlan:
         """The exit plan, after the bid was noted that arms a holding's break-even protection."""
         assert desk.decision is not None
         policy = desk.decision.exits
@@ -176,6 +194,8 @@ class Engine:
             chances={outcome: chance_of(desk.decision, outcome) for outcome in Outcome}
             if policy.ladder
             else NO_CHANCES,
+            hedging=self._rules.reversal,
+            hedged=hedged,
         )
         return wanted if arming is ANYTHING else replace(wanted, wait=wanted.wait.both(arming))
 

@@ -4,15 +4,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from polystra.core.account import Account, stake_of
+from polystra.core.asks import NOTHING_ASKED, Ask, Asked
 from polystra.core.desk import Desk
 from polystra.core.events import TradingState
-from polystra.core.risk import Approved, Denied, Situation, cost_of_worst, review
+from polystra.core.risk import Approved, Denied, Situation, Verdict, cost_of_worst, review
 from polystra.core.rules import Rules
 from polystra.core.sizing import size_for, stake_for
 from polystra.core.strategy import Wish
 from polystra.core.terms import OrderTerms, Purpose, Side, Slot
 from polystra.core.unfilled import GivenUp, Patience, UnfilledRules, patience_for
-from polystra.core.units import MICRO, Instant, Price, Shares, Usd, seconds
+from polystra.core.units import MICRO, Instant, Shares, Usd, cost_of, seconds
 from polystra.core.view import ANYTHING, MarketView, Wait
 
 
@@ -32,49 +33,62 @@ KEPT_WITHIN = 4
 """A resting entry stays while its size is within this part of what it would be now."""
 
 
-def wanted_entries(
-    desk: Desk, view: MarketView, account: Account, state: TradingState, rules: Rules, *, halted: str | None
+def wanted_entries(  # noqa: PLR0913 - what is asked for, and all that risk looks at
+    desk: Desk,
+    view: MarketView,
+    account: Account,
+    state: TradingState,
+    rules: Rules,
+    *,
+    halted: str | None,
+    added: Asked = NOTHING_ASKED,
 ) -> EntryPlan:
-    """Size and review each wish of the desk's present decision; each counts those approved before it."""
+    """Size and review each wish of the desk's present decision, and what is `added` to them; each counts those approved
+    before it."""
     wishes = desk.decision.wishes if desk.decision is not None else ()
-    if not wishes:
+    if not wishes and added is NOTHING_ASKED:
         return NO_ENTRIES
     approved: list[Approved] = []
-    denied: list[tuple[Wish, Denied]] = []
+    denied = list(added.denied)
     given_up: list[tuple[Slot, GivenUp]] = []
-    wait = ANYTHING
+    wait = added.wait
     promised = 0
-    for wished in wishes:
-        slot = Slot(desk.market.id, wished.outcome, Side.BUY, Purpose.ENTRY)
-        patience = _patience(desk, view, wished, slot, rules.unfilled)
+    for ask in (*(Ask(wish=wish) for wish in wishes), *added.asks):
+        slot = Slot(desk.market.id, ask.wish.outcome, Side.BUY, ask.purpose)
+        patience = _patience(desk, view, ask.wish, slot, rules.unfilled)
         wait = wait.both(patience.wait)
         given_up += [] if patience.given_up is None else [(slot, patience.given_up)]
-        denied += [] if patience.denied is None else [(wished, patience.denied)]
-        wish = patience.wish
-        if wish is None:
+        denied += [] if patience.denied is None else [(ask.wish, patience.denied)]
+        if patience.wish is None:
             continue
         own = desk.reserved_by_entry(slot)
-        others = _others(desk, account, own, promised)
-        price = desk.market.tick.down(wish.price)
-        offered = desk.offered(wish.outcome, price)
-        terms = _terms_of(desk, wish, price, offered, stake_for(rules.stakes, wish.conviction, others.free), view.at)
         situation = Situation(
             view=view,
-            account=others,
+            account=_others(desk, account, own, promised),
             market_stake=Usd(stake_of(desk.position) + desk.reserved - own + promised),
             state=state,
             halted=halted or desk.halted,
             unknown_need=unknown_need(desk, view),
-            offered=offered,
+            offered=desk.offered(patience.wish.outcome, desk.market.tick.down(patience.wish.price)),
         )
-        verdict = review(_steady(wish, terms), terms, rules.limits, situation)
+        verdict = _reviewed(replace(ask, wish=patience.wish), desk, situation, rules)
         wait = wait.both(verdict.wait)
         if isinstance(verdict, Approved):
             approved.append(verdict)
-            promised += max(cost_of_worst(terms, desk.market.fees) - own, 0)
+            promised += max(cost_of_worst(verdict.terms, desk.market.fees) - own, 0)
         else:
-            denied.append((wish, verdict))
+            denied.append((patience.wish, verdict))
     return EntryPlan(approved=tuple(approved), denied=tuple(denied), given_up=tuple(given_up), wait=wait)
+
+
+def _reviewed(ask: Ask, desk: Desk, now: Situation, rules: Rules) -> Verdict:
+    """The ask, sized and judged. A limit that denies what no strategy wished for says what that was."""
+    stake = stake_for(rules.stakes, ask.wish.conviction, now.account.free)
+    terms = _terms_of(desk, ask, now, stake if ask.most is None else min(stake, ask.most))
+    verdict = review(_steady(ask.wish, terms), terms, rules.limits, now)
+    if isinstance(verdict, Denied) and ask.purpose is not Purpose.ENTRY:
+        return replace(verdict, limit=f"{ask.purpose} {verdict.limit}")
+    return verdict
 
 
 def _patience(desk: Desk, view: MarketView, wish: Wish, slot: Slot, rules: UnfilledRules | None) -> Patience:
@@ -96,24 +110,27 @@ def unknown_need(desk: Desk, view: MarketView) -> str | None:
     return None
 
 
-def _terms_of(desk: Desk, wish: Wish, price: Price, offered: Shares, stake: Usd, at: Instant) -> OrderTerms:
-    """The wish as an order: the stake's worth of shares, cut to what is on offer when it must fill at once.
+def _terms_of(desk: Desk, ask: Ask, now: Situation, stake: Usd) -> OrderTerms:
+    """The wish as an order: the stake's worth of shares, or as many as are asked for, cut to what is on offer when it
+    must fill at once.
 
     Nothing when the lowest price of the grid is above the limit: an order never pays more than was wished for.
     """
+    wish, price = ask.wish, desk.market.tick.down(ask.wish.price)
     kind = wish.time_in_force
-    spend = min(stake, Usd(offered * price // MICRO)) if kind.immediate else stake
+    spend = stake if ask.shares is None else cost_of(price, ask.shares)
+    spend = min(spend, Usd(now.offered * price // MICRO)) if kind.immediate else spend
     shares = size_for(spend, price, kind) if price <= wish.price else Shares(0)
     return OrderTerms(
         market=desk.market.id,
         outcome=wish.outcome,
         side=Side.BUY,
-        purpose=Purpose.ENTRY,
+        purpose=ask.purpose,
         price=price,
         shares=shares,
         time_in_force=kind,
         post_only=not kind.immediate,
-        expires_at=_end_of(wish, at),
+        expires_at=_end_of(wish, now.view.at),
     )
 
 

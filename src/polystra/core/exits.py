@@ -5,7 +5,7 @@ cancelled, and the stop is placed once its cancel is known. The other rules that
 between the two. Nothing here ever asks for more than the settled shares.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from polystra.core.orders import Order
 from polystra.core.positions import Holding
+from polystra.core.reversal import SPARED, UNSPARED, ReversalRules, Spared, spared
 from polystra.core.sales import (
     UNARMED,
     Armed,
@@ -68,7 +69,7 @@ class ExitPlan(Struct, frozen=True, gc=False, kw_only=True):
 NOTHING_HELD = ExitPlan()
 
 
-def wanted_exits(
+def wanted_exits(  # noqa: PLR0913 - the view, the policy, and what is remembered beside them
     view: MarketView,
     policy: ExitPolicy,
     orders: Iterable[Order] = (),
@@ -76,15 +77,19 @@ def wanted_exits(
     *,
     armed: Armed = UNARMED,
     chances: Mapping[Outcome, int | None] = NO_CHANCES,
+    hedging: ReversalRules | None = None,
+    hedged: Collection[Outcome] = (),
 ) -> ExitPlan:
     """The exit plan of both outcomes of a market. Of the market's `orders` it minds what they sold, or still sell;
     `armed` are the holdings whose break-even protection is armed, `chances` what the strategy estimates, in millionths.
+    Where stops are hedged, `hedging` says how, and `hedged` are the outcomes whose hedge leaves now.
 
     While the venue takes no sells what rests stays wanted, whatever the policy says by now.
     """
     if view.position.flat:
         return NOTHING_HELD
     plan = ExitPlan(blind=view.trouble is not None and view.left >= 0)
+    orders = tuple(orders)
     sells = [order for order in orders if order.terms.side is Side.SELL]
     for outcome in Outcome:
         holding = view.position.of(outcome)
@@ -97,9 +102,14 @@ def wanted_exits(
                 allowed=allowed,
                 armed=outcome in armed,
                 chance=chances.get(outcome),
+                spared=SPARED if outcome in hedged else _spared(view, hedging, orders, outcome),
             )
             plan = _joined(plan, _exit_of(case))
     return plan
+
+
+def _spared(view: MarketView, hedging: ReversalRules | None, orders: Iterable[Order], outcome: Outcome) -> Spared:
+    return UNSPARED if hedging is None or not hedging.hedged else spared(view, hedging, orders, outcome)
 
 
 def stop_level(policy: StopPolicy, holding: Holding) -> Price | None:
@@ -133,6 +143,7 @@ class _Case(Struct, frozen=True, gc=False, kw_only=True):
     allowed: Sells
     armed: bool
     chance: int | None
+    spared: Spared
 
     @property
     def outcome(self) -> Outcome:
@@ -152,10 +163,9 @@ class _Case(Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def at_risk(self) -> Shares:
-        """What a stop may sell: where pairs need none, no more than what exceeds them."""
-        if not self.policy.pairs_need_no_stop:
-            return self.sellable
-        return whole_steps(min(self.sellable, self.left - self.view.position.of(self.outcome.other).shares))
+        """What a stop may sell: no more than what exceeds a young hedge or, where pairs need none, the other side."""
+        paired = self.view.position.of(self.outcome.other).shares if self.policy.pairs_need_no_stop else 0
+        return whole_steps(min(self.sellable, self.left - max(paired, self.spared.shares)))
 
     def uncovered(self, why: str, shares: Shares | None = None, wait: Wait = ANYTHING) -> ExitPlan:
         return ExitPlan(uncovered=((self.outcome, self.left if shares is None else shares, why),), wait=wait)
@@ -216,7 +226,7 @@ def _stop(case: _Case) -> ExitPlan:
     view, policy, holding = case.view, case.policy.stop, case.holding
     level = stop_level(policy, holding) if policy is not None else None
     if policy is None or level is None or level <= 0 or not case.at_risk:
-        return NOTHING_HELD
+        return ExitPlan(wait=case.spared.wait)
     again = look_again(view)
     if view.trouble is not None and view.referee is None:
         return ExitPlan(wait=again)
@@ -231,7 +241,8 @@ def _stop(case: _Case) -> ExitPlan:
     if not losing(view, holding.outcome):
         return ExitPlan(wait=again)
     worst = view.market.tick.up(bid - policy.slippage)
-    return _protected(case, Sale(limit=worst, bid=bid, level=level, wait=again), policy.time_in_force)
+    wait = again.both(case.spared.wait)
+    return _protected(case, Sale(limit=worst, bid=bid, level=level, wait=wait), policy.time_in_force)
 
 
 def _break_even(case: _Case) -> ExitPlan:

@@ -2,7 +2,9 @@
 
 from msgspec import Struct
 
+from polystra.core.reversal import ReversalRules
 from polystra.core.risk import Limits
+from polystra.core.scale_in import ScaleInRules
 from polystra.core.sizing import StakeRules
 from polystra.core.unfilled import UnfilledRules
 from polystra.core.units import Nanos, seconds
@@ -16,7 +18,8 @@ class Rules(Struct, frozen=True, gc=False, kw_only=True):
     account is read and compared. `drift_confirmed_after`: two readings this far apart must show the same drift.
     `max_clock_offset`: how far the machine's clock may be from the venue's, which times are corrected by.
     `auto_adjust`: the part of a position (millionths) that may be written off without calling a person (SPEC 1).
-    `unfilled`: when a resting entry is given up; None: it rests as long as it is wished for.
+    `unfilled`: when a resting entry is given up; None: it rests as long as it is wished for. `scale_in`: when what is
+    held is added to, `reversal`: when the other side of what is stopped is bought; None: never.
     """
 
     limits: Limits
@@ -28,3 +31,5 @@ class Rules(Struct, frozen=True, gc=False, kw_only=True):
     max_clock_offset: Nanos = seconds(10)
     auto_adjust: int = 20_000
     unfilled: UnfilledRules | None = None
+    scale_in: ScaleInRules | None = None
+    reversal: ReversalRules | None = None

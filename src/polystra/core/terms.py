@@ -48,10 +48,13 @@ _IMMEDIATE = frozenset({TimeInForce.FOK, TimeInForce.FAK})
 
 
 class Purpose(StrEnum):
-    """Why an order exists. With market, outcome and side it names the slot that one order at a time may hold. A target
-    rests; a stop protects, also what was gained; a sale takes the bids for profit or by value."""
+    """Why an order exists. With market, outcome and side it names the slot that one order at a time may hold. An entry
+    opens, a scale-in adds to what is held, a reversal buys the other side of what was stopped. A target rests; a stop
+    protects, also what was gained; a sale takes the bids for profit or by value."""
 
     ENTRY = "entry"
+    SCALE_IN = "scale-in"
+    REVERSAL = "reversal"
     TARGET = "target"
     STOP = "stop"
     SALE = "sale"

@@ -7,7 +7,8 @@ probability, and is bounded by its weights. It asks for an entry when, for one o
 `min_edge`, and says why it stands aside otherwise. It knows nothing of the underlying: a strike and a price feed are
 not in every recording, so it does not need them, and does not pretend to.
 
-One entry a window: what became of it is looked after by the exit policy until the window settles.
+One entry a window. What became of it is looked after by the exit policy and the rules for what is held, and those are
+told the estimate until the window settles.
 """
 
 import math
@@ -84,14 +85,15 @@ class TiltedPrior(Struct, frozen=True, kw_only=True):
         closed = self._closed(view)
         if closed is not None:
             reason, wait = closed
-            return Decision(exits=self.exits, memory=leaned, reason=reason, wait=wait)
-        prior, momentum, imbalance = market_prior(view), native_momentum(view), book_imbalance(view)
-        signals: _Signals = (("prior", prior), ("momentum", _signed(momentum)), ("imbalance", _signed(imbalance)))
-        if prior is None or momentum is None or imbalance is None:
+            chance = self._chance_of(leaned.outcome, view) if view.entries_made else None
+            return Decision(
+                exits=self.exits, memory=leaned, reason=reason, wait=wait, outcome=leaned.outcome, probability=chance
+            )
+        up, signals = self._estimate(view)
+        if up is None:
             unknown = next(name for name, value in signals if value is None)
             return self._aside(leaned, f"{unknown} unknown", signals=signals)
-        lean = self.momentum_weight * momentum.toward_up + self.imbalance_weight * imbalance.toward_up
-        best = self._best_offer(view, _lean(prior, lean))
+        best = self._best_offer(view, up)
         if best is None:
             return self._aside(leaned, "no price to pay, or no fee schedule", signals=signals)
         why_not = self._why_not(best, leaned)
@@ -110,6 +112,21 @@ class TiltedPrior(Struct, frozen=True, kw_only=True):
         if view.left < self.latest:
             return "too late", ANYTHING
         return None
+
+    def _estimate(self, view: MarketView) -> tuple[int | None, _Signals]:
+        """The chance of Up in millionths, None while a signal is unknown; and the signals."""
+        prior, momentum, imbalance = market_prior(view), native_momentum(view), book_imbalance(view)
+        signals: _Signals = (("prior", prior), ("momentum", _signed(momentum)), ("imbalance", _signed(imbalance)))
+        if prior is None or momentum is None or imbalance is None:
+            return None, signals
+        lean = self.momentum_weight * momentum.toward_up + self.imbalance_weight * imbalance.toward_up
+        return _lean(prior, lean), signals
+
+    def _chance_of(self, outcome: Outcome | None, view: MarketView) -> int | None:
+        up, _ = self._estimate(view)
+        if up is None or outcome is None:
+            return None
+        return up if outcome is Outcome.UP else MICRO - up
 
     def _best_offer(self, view: MarketView, up: int) -> Offer | None:
         fees = view.market.fees
