@@ -12,15 +12,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from polystra.core.asks import Asked
 from polystra.core.exits import ExitPlan, Sells, wanted_exits
 from polystra.core.fees import FeeSchedule
-from polystra.core.ids import MarketId, TokenId
+from polystra.core.ids import MarketId, OrderId, TokenId, TradeId
 from polystra.core.lifecycle import MISSING_AFTER
 from polystra.core.markets import Generation, Market, Series
+from polystra.core.orders import Fill, Order, OrderState
 from polystra.core.positions import FLAT, Holding, MarketPosition
+from polystra.core.reversal import ReversalRules, wanted_reversals
+from polystra.core.scale_in import ScaleInRules, wanted_scale_ins
 from polystra.core.strategy import BreakEvenPolicy, ExitPolicy, Rung, RungAction, StopPolicy
-from polystra.core.terms import Outcome
-from polystra.core.units import Instant, Price, Shares, Tick, mirror, price, seconds, shares, show, usd
+from polystra.core.terms import Liquidity, OrderTerms, Outcome, Purpose, Side, TimeInForce, TradeStage
+from polystra.core.units import Instant, Price, Shares, Tick, Usd, mirror, price, seconds, shares, show, usd
 from polystra.core.view import MarketView
 
 START = Instant(seconds(900_000))
@@ -51,6 +55,8 @@ HELD = Holding(
 )
 STOP = StopPolicy(price=price("0.30"), min_age=seconds(30))
 TARGET = ExitPolicy(target=price("0.99"), min_age=seconds(60), stop=STOP)
+SCALE_IN = ScaleInRules()
+REVERSAL = ReversalRules(after_stop=True, hedged=True)
 LADDER = (Rung(seconds(60), RungAction.SELL_INTO_BIDS), Rung(seconds(20), RungAction.HOLD))
 
 HEAD = """\
@@ -65,6 +71,11 @@ the venue's balance shows.
 
 ```mermaid
 flowchart TD
+    W[entry: a strategy's wish, past value and risk] --> A
+    H -->|late, winning, chance worth its price: once| I[scale-in: more of the same]
+    I --> A
+    S -->|all sold at a loss: once| R[reversal: the other side]
+    R --> A
     A[bought: MATCHED] -->|MINED, and the balance shows it| B[settled]
     B --> C{held to settlement now?}
     C -->|last seconds, or a rung that holds| Z[settlement]
@@ -87,6 +98,14 @@ Ten Up bought at 0.54, target 0.99 from an age of 60 s, stop at 0.30 from 30 s. 
 answers; with settings as they are by default unless the row names one.
 """
 
+BOUGHT = """\
+## What is bought beside the strategy's entries
+
+The same ten Up. A scale-in adds to what is held, a reversal buys the other side of what is stopped. Both are sized and
+then pass value and risk like any entry, with the strategy's estimate of the chance; where it gives none nothing is
+bought. With all of `[scale_in]` as by default and both of `[reversal]` on, each row is what the rules themselves answer.
+"""
+
 TAIL = """\
 ## What each rule needs to know
 
@@ -96,12 +115,18 @@ TAIL = """\
   running bot, in the order of events, but not in the ledger: after a restart a holding arms anew. A further purchase
   changes the entry and starts it anew too.
 - **Profit** (`take_profit_percent`): the bid, before the fee. Sells at that price or better, never below it.
-- **Ladder** (`ladder`): the time left, and for `sell_into_bids` the strategy's estimate of the chance. The strategy
-  `tilted_prior` gives none once it holds, so with it such a rung waits, and the other rules go on.
+- **Ladder** (`ladder`): the time left, and for `sell_into_bids` the strategy's estimate of the chance. While
+  it is unknown such a rung waits, and the other rules go on.
 - **Pairs** (`pairs_need_no_stop`): equal Up and Down are worth 1 USD whatever happens. Stop and break-even then sell
   only what exceeds the pair.
+- **Scale-in** (`[scale_in]`): the time left, the middle of the token's book, the strategy's chance. Once a position; not
+  to what a stop or a sale is ending, nor to what a reversal bought. One that rests (`order = "rest"`) stays as it is
+  until it fills, is given up like any [unfilled entry](settings.md), loses its value, or its position goes.
+- **Reversal** (`[reversal]`): once a window. `after_stop` spends at most the cash that came back. `hedged` buys the
+  other side before the stop; the stop waits for its answer, 3 s at most, and then for `hedged_sell_at` or
+  `hedged_sell_after_seconds`. A hedge that is not let through, not filled or in doubt spares nothing: the stop goes.
 
-All but stop and target are off by default. A sale that the bids do not take whole is tried again for the rest, after
+All but stop, target and scale-in are off by default. A sale that the bids do not take whole is tried again for the rest, after
 1 s, 2 s, 4 s and so on.
 
 ## When shares are not there
@@ -126,14 +151,44 @@ def main() -> None:
 
 
 def page() -> str:
-    return "\n".join([HEAD, *table(), "", TAIL.format(small=2, missing=MISSING_AFTER // 10**9)])
+    bought = table("what is bought, before value and risk", buys())
+    return "\n".join(
+        [
+            HEAD,
+            *table("what is on sale, or why nothing is", sales()),
+            "",
+            BOUGHT,
+            *bought,
+            "",
+            TAIL.format(small=2, missing=MISSING_AFTER // 10**9),
+        ]
+    )
 
 
-def table() -> Iterator[str]:
-    yield "| situation | what is on sale, or why nothing is |"
+def table(head: str, rows: Iterator[tuple[str, str]]) -> Iterator[str]:
+    yield f"| situation | {head} |"
     yield "|---|---|"
+    for name, answer in rows:
+        yield f"| {name} | {answer} |"
+
+
+def sales() -> Iterator[tuple[str, str]]:
     for name, plan in situations():
-        yield f"| {name} | {told(plan)} |"
+        yield name, told(plan)
+
+
+def buys() -> Iterator[tuple[str, str]]:
+    yield "451 s left, bid 0.70", added(at=449)
+    yield "450 s left, bid 0.70", added()
+    yield 'the same, `order = "rest"`', added(replace(SCALE_IN, rests=True))
+    yield "the same, and grown once already", added(orders=(grown(),))
+    yield "chance unknown", added(chance=None)
+    yield "middle of the book below 0.60", added(bid="0.58")
+    yield "middle of the book above 0.90", added(bid="0.91")
+    yield "a stop sells it now", added(ending=frozenset({Outcome.UP}))
+    yield "stopped 10 s ago, 2 USD came back, Down asked 0.80", reversed_(stopped(), after=10)
+    yield "the same, 30 s ago", reversed_(stopped(), after=30)
+    yield "the stop holds, `hedged`", reversed_(stopping=frozenset({Outcome.UP}))
 
 
 def situations() -> Iterator[tuple[str, ExitPlan]]:
@@ -161,6 +216,12 @@ def situations() -> Iterator[tuple[str, ExitPlan]]:
         "`hold_last_seconds = 120`, 100 s left, bid 0.20",
         asked(replace(TARGET, hold_last=seconds(120)), at=800, bid="0.20"),
     )
+    yield "`hedged`, bid 0.20, the hedge is on its way", asked(bid="0.20", hedging=REVERSAL, orders=(hedge(at=299),))
+    yield "the same, unanswered for 3 s", asked(bid="0.20", hedging=REVERSAL, orders=(hedge(at=297),))
+    hedged = hedge(at=200, state=OrderState.FILLED)
+    yield "the same, bought 100 s ago", asked(bid="0.20", hedging=REVERSAL, orders=(hedged,))
+    yield "the same, bid 0.15", asked(bid="0.15", hedging=REVERSAL, orders=(hedged,))
+    yield "the same, bought 120 s ago, bid 0.20", asked(at=320, bid="0.20", hedging=REVERSAL, orders=(hedged,))
     yield (
         "`pairs_need_no_stop`, six Down beside, bid 0.20",
         asked(replace(TARGET, pairs_need_no_stop=True), bid="0.20", beside="6"),
@@ -178,19 +239,98 @@ def asked(
     **more: Any,
 ) -> ExitPlan:
     """The exit plan of the one holding; of Down beside it only what it does to Up."""
-    best = price(bid)
     down = replace(FLAT.down, shares=shares(beside))
-    view = MarketView(
+    view = replace(seen(at, bid, MarketPosition(held, down)), trouble=more.pop("trouble", None))
+    chances = {} if chance is None else {Outcome.UP: price(chance), Outcome.DOWN: mirror(price(chance))}
+    plan = wanted_exits(view, policy, more.pop("orders", ()), more.pop("allowed", Sells.ANY), chances=chances, **more)
+    return replace(plan, uncovered=tuple(one for one in plan.uncovered if one[0] is Outcome.UP))
+
+
+def added(rules: ScaleInRules = SCALE_IN, *, at: float = 450, bid: str = "0.70", **more: Any) -> str:
+    """What is added to the one holding."""
+    chance = more.pop("chance", 800_000)
+    asked_for = wanted_scale_ins(
+        seen(at, bid, MarketPosition(HELD, FLAT.down)),
+        rules,
+        more.pop("orders", ()),
+        more.pop("ending", frozenset()),
+        {Outcome.UP: chance},
+    )
+    return asks(asked_for)
+
+
+def reversed_(*orders: Order, after: float = 0, stopping: frozenset[Outcome] = frozenset()) -> str:
+    """What is bought instead of the holding, or beside it, once its stop has sold `after` seconds ago."""
+    held = replace(HELD, shares=Shares(0), settled=Shares(0), realised=usd("-3.57")) if orders else HELD
+    view = seen(300 + after, "0.20", MarketPosition(held, FLAT.down))
+    return asks(wanted_reversals(view, REVERSAL, orders, stopping, {Outcome.DOWN: 850_000}))
+
+
+def seen(at: float, bid: str, position: MarketPosition) -> MarketView:
+    best = price(bid)
+    return MarketView(
         market=MARKET,
         at=Instant(START + seconds(at)),
         bid=best,
         ask=Price(best + price("0.02")),
-        trouble=more.pop("trouble", None),
-        position=MarketPosition(held, down),
+        trouble=None,
+        position=position,
     )
-    chances = {} if chance is None else {Outcome.UP: price(chance), Outcome.DOWN: mirror(price(chance))}
-    plan = wanted_exits(view, policy, (), more.pop("allowed", Sells.ANY), chances=chances, **more)
-    return replace(plan, uncovered=tuple(one for one in plan.uncovered if one[0] is Outcome.UP))
+
+
+def asks(asked_for: Asked) -> str:
+    said = [
+        f"**{one.purpose}**: {one.wish.outcome} at {show(one.wish.price)} {one.wish.time_in_force}, "
+        + (f"{show(one.shares)} shares" if one.shares is not None else f"for {show(one.most or Usd(0))} USD at most")
+        for one in asked_for.asks
+    ]
+    return "; ".join([*said, *(f"nothing: {one.limit} {one.value}" for _, one in asked_for.denied)]) or "nothing"
+
+
+def order(purpose: Purpose, outcome: Outcome, at: float, fill: Fill | None, state: OrderState) -> Order:
+    side = Side.SELL if purpose is Purpose.STOP else Side.BUY
+    terms = OrderTerms(
+        market=MARKET.id,
+        outcome=outcome,
+        side=side,
+        purpose=purpose,
+        price=price("0.70"),
+        shares=shares(10),
+        time_in_force=TimeInForce.FAK,
+    )
+    decided = Instant(START + seconds(at))
+    return Order(
+        id=OrderId(9),
+        terms=terms,
+        decided_at=decided,
+        state_at=decided,
+        state=state,
+        fills=() if fill is None else (fill,),
+    )
+
+
+def traded(at: float, worth: str) -> Fill:
+    return Fill(
+        trade=TradeId("t"),
+        price=price(worth),
+        shares=shares(10),
+        liquidity=Liquidity.MAKER,
+        stage=TradeStage.CONFIRMED,
+        at=Instant(START + seconds(at)),
+    )
+
+
+def grown() -> Order:
+    return order(Purpose.SCALE_IN, Outcome.UP, 100, traded(100, "0.60"), OrderState.FILLED)
+
+
+def stopped() -> Order:
+    return order(Purpose.STOP, Outcome.UP, 300, traded(300, "0.20"), OrderState.FILLED)
+
+
+def hedge(at: float, state: OrderState = OrderState.SUBMITTING) -> Order:
+    done = state is OrderState.FILLED
+    return order(Purpose.REVERSAL, Outcome.DOWN, at, traded(at, "0.70") if done else None, state)
 
 
 def told(plan: ExitPlan) -> str:
