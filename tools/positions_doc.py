@@ -103,7 +103,7 @@ BOUGHT = """\
 
 The same ten Up. A scale-in adds to what is held, a reversal buys the other side of what is stopped. Both are sized and
 then pass value and risk like any entry, with the strategy's estimate of the chance; where it gives none nothing is
-bought. With all of `[scale_in]` as by default and both of `[reversal]` on, each row is what the rules themselves answer.
+bought. Each row is what the rules themselves answer, with `[scale_in]` as by default and all of `[reversal]` on.
 """
 
 TAIL = """\
@@ -115,19 +115,19 @@ TAIL = """\
   running bot, in the order of events, but not in the ledger: after a restart a holding arms anew. A further purchase
   changes the entry and starts it anew too.
 - **Profit** (`take_profit_percent`): the bid, before the fee. Sells at that price or better, never below it.
-- **Ladder** (`ladder`): the time left, and for `sell_into_bids` the strategy's estimate of the chance. While
-  it is unknown such a rung waits, and the other rules go on.
+- **Ladder** (`ladder`): the time left, and for `sell_into_bids` the strategy's estimate of the chance. While it
+  is unknown such a rung waits, and the other rules go on.
 - **Pairs** (`pairs_need_no_stop`): equal Up and Down are worth 1 USD whatever happens. Stop and break-even then sell
   only what exceeds the pair.
-- **Scale-in** (`[scale_in]`): the time left, the middle of the token's book, the strategy's chance. Once a position; not
-  to what a stop or a sale is ending, nor to what a reversal bought. One that rests (`order = "rest"`) stays as it is
-  until it fills, is given up like any [unfilled entry](settings.md), loses its value, or its position goes.
+- **Scale-in** (`[scale_in]`): the time left, the middle of the token's book, the strategy's chance. Once a position;
+  not to what a stop or a sale is ending, nor to what a reversal bought. One that rests (`order = "rest"`) stays as it
+  is until it fills, is given up like any [unfilled entry](settings.md), loses its value, or its position goes.
 - **Reversal** (`[reversal]`): once a window. `after_stop` spends at most the cash that came back. `hedged` buys the
   other side before the stop; the stop waits for its answer, 3 s at most, and then for `hedged_sell_at` or
   `hedged_sell_after_seconds`. A hedge that is not let through, not filled or in doubt spares nothing: the stop goes.
 
-All but stop, target and scale-in are off by default. A sale that the bids do not take whole is tried again for the rest, after
-1 s, 2 s, 4 s and so on.
+All but stop, target and scale-in are off by default. A sale that the bids do not take whole is tried again for the
+rest, after 1 s, 2 s, 4 s and so on.
 
 ## When shares are not there
 
@@ -151,18 +151,10 @@ def main() -> None:
 
 
 def page() -> str:
+    sold = table("what is on sale, or why nothing is", sales())
     bought = table("what is bought, before value and risk", buys())
-    return "\n".join(
-        [
-            HEAD,
-            *table("what is on sale, or why nothing is", sales()),
-            "",
-            BOUGHT,
-            *bought,
-            "",
-            TAIL.format(small=2, missing=MISSING_AFTER // 10**9),
-        ]
-    )
+    tail = TAIL.format(small=2, missing=MISSING_AFTER // 10**9)
+    return "\n".join([HEAD, *sold, "", BOUGHT, *bought, "", tail])
 
 
 def table(head: str, rows: Iterator[tuple[str, str]]) -> Iterator[str]:
