@@ -111,9 +111,8 @@ TAIL = """\
 
 - **Stop** (`stop_price`, `stop_percent`): the bid that is really there, and that the underlying is on the losing side
   or unknown. When the stream is not to be trusted, two readings of the venue's book that agree.
-- **Break-even** (`break_even_arm_percent`): whether the bid was once so far above the entry. That is remembered by the
-  running bot, in the order of events, but not in the ledger: after a restart a holding arms anew. A further purchase
-  changes the entry and starts it anew too.
+- **Break-even** (`break_even_arm_percent`): whether the bid was once so far above the entry. That is kept in the
+  ledger. A further purchase changes the entry and starts it anew.
 - **Profit** (`take_profit_percent`): the bid, before the fee. Sells at that price or better, never below it.
 - **Ladder** (`ladder`): the time left, and for `sell_into_bids` the strategy's estimate of the chance. While it
   is unknown such a rung waits, and the other rules go on.

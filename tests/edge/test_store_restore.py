@@ -12,6 +12,7 @@ from polystra.core.markets import Market, Payout
 from polystra.core.notes import (
     AdjustmentBooked,
     AnyNote,
+    BreakEvenArmed,
     EntryGivenUp,
     EntryRetried,
     MarketHalted,
@@ -20,6 +21,7 @@ from polystra.core.notes import (
     StateChanged,
     TradeStageMoved,
 )
+from polystra.core.restored import RestoredArming
 from polystra.core.terms import Outcome, Purpose, Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, Usd, price, seconds, shares, usd
 from polystra.edge.store.claims import ClaimStep
@@ -138,6 +140,19 @@ def test_an_entry_that_was_given_up_is_told_once_until_its_market_is_settled(led
     assert ledger.load(NOON).given_up == (OrderId(1),)
     told(ledger, settled(BTC, "0", "0"))
     assert ledger.load(NOON).given_up == ()
+
+
+def test_the_newest_arming_of_each_holding_is_told_until_its_market_is_settled(ledger: Ledger) -> None:
+    def armed(outcome: Outcome, bought: str) -> BreakEvenArmed:
+        return BreakEvenArmed(market=BTC.id, outcome=outcome, bought=shares(bought), bid=None)
+
+    told(ledger, followed(), armed(Outcome.UP, "5"), armed(Outcome.DOWN, "7"), armed(Outcome.UP, "11"))
+    assert ledger.load(NOON).armings == (
+        RestoredArming(BTC.id, Outcome.UP, shares(11)),
+        RestoredArming(BTC.id, Outcome.DOWN, shares(7)),
+    )
+    told(ledger, settled(BTC, "0", "0"))
+    assert ledger.load(NOON).armings == ()
 
 
 def test_a_settled_market_is_over_with_all_that_belongs_to_it(ledger: Ledger) -> None:

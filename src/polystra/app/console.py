@@ -204,6 +204,10 @@ def _uncovered(note: nt.ExitUncovered) -> str:
     return f"{show(note.shares)} {note.outcome} without an exit: {note.why} ({known})"
 
 
+def _armed(note: nt.BreakEvenArmed) -> str:
+    return f"break-even armed: {note.outcome} is bid {'?' if note.bid is None else show(note.bid)}"
+
+
 def _stopped(note: nt.StopTriggered) -> str:
     return f"stop: {note.outcome} is bid {show(note.bid)}, level {show(note.level)}: sells {show(note.shares)}"
 
@@ -262,6 +266,7 @@ LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.SlotSuspended: _suspended,
     nt.ExitUncovered: _uncovered,
     nt.StopTriggered: _stopped,
+    nt.BreakEvenArmed: _armed,
     nt.BookDistrusted: lambda note: f"book not trusted: {note.why}",
     nt.MarketHalted: lambda note: f"halted, no entries until a person has looked: {note.why}",
     nt.DriftFound: _drift,

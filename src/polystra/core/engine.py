@@ -182,7 +182,9 @@ class Engine:
         """The exit plan, after the bid was noted that arms a holding's break-even protection."""
         assert desk.decision is not None
         policy = desk.decision.exits
-        desk.armed, arming = armed_after(view, policy.break_even, desk.armed)
+        before = desk.armed
+        desk.armed, arming = armed_after(view, policy.break_even, before)
+        self._known.notes.extend(lifecycle.armed(desk, view, before))
         if stopped:
             return ExitPlan(wait=arming)
         wanted = wanted_exits(

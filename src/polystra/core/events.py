@@ -29,7 +29,7 @@ from polystra.core.order_events import (
     OrderRefused,
     OrderReported,
 )
-from polystra.core.restored import Memory, RestoredAdjustment, RestoredFill, RestoredOrder
+from polystra.core.restored import Memory, RestoredAdjustment, RestoredArming, RestoredFill, RestoredOrder
 from polystra.core.terms import Outcome, Side
 from polystra.core.units import Instant, Nanos, Price, Shares, Tick, Usd
 
@@ -235,6 +235,7 @@ class LedgerLoaded(Event, frozen=True, kw_only=True):
     state: TradingState = TradingState.ARMED
     halted: tuple[MarketId, ...] = ()
     given_up: tuple[OrderId, ...] = ()
+    armings: tuple[RestoredArming, ...] = ()
     redeemable: Usd = Usd(0)
     redeeming: tuple[MarketId, ...] = ()
 

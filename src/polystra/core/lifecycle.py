@@ -16,6 +16,7 @@ from polystra.core.ids import MarketId, OrderId
 from polystra.core.notes import (
     AdjustmentBooked,
     AnyNote,
+    BreakEvenArmed,
     DriftFound,
     EntryGivenUp,
     EntryRetried,
@@ -30,6 +31,7 @@ from polystra.core.planner import CANCEL_WAITS, suspension_after
 from polystra.core.positions import Adjustment
 from polystra.core.reconcile import ShareDrift
 from polystra.core.restored import RestoredFill, RestoredOrder
+from polystra.core.sales import Armed
 from polystra.core.standing import MODES, Mode, forbids
 from polystra.core.terms import OrderTerms, Side, Slot, slot_of
 from polystra.core.unfilled import GivenUp, Why, change_of
@@ -184,6 +186,9 @@ def remembered(desks: Mapping[MarketId, Desk], ledger: LedgerLoaded) -> None:
         if order in terms:
             given = GivenUp(order=order, why=Why.RESTORED)
             _desk_in(desks, terms[order].market).given_up[slot_of(terms[order])] = given
+    for arming in ledger.armings:
+        desk = _desk_in(desks, arming.market)
+        desk.armed = {**desk.armed, arming.outcome: arming.bought}
     for market in ledger.halted:
         _desk_in(desks, market).halted = "halted before the restart"
 
@@ -192,6 +197,15 @@ def _desk_in(desks: Mapping[MarketId, Desk], market: MarketId) -> Desk:
     if market not in desks:
         raise ContradictoryFacts(f"the ledger knows something of market {market}, which is not among its markets")
     return desks[market]
+
+
+def armed(desk: Desk, view: MarketView, before: Armed) -> tuple[AnyNote, ...]:
+    """What to say of the holdings whose break-even protection is armed and was not before."""
+    return tuple(
+        BreakEvenArmed(market=desk.market.id, outcome=outcome, bought=bought, bid=view.sure_bid_of(outcome))
+        for outcome, bought in desk.armed.items()
+        if before.get(outcome) != bought
+    )
 
 
 def halted(desk: Desk, why: str) -> tuple[AnyNote, ...]:

@@ -197,6 +197,15 @@ class ClaimMoved(Note, frozen=True, kw_only=True):
     why: str
 
 
+class BreakEvenArmed(Note, frozen=True, kw_only=True):
+    """The bid was far enough above the entry: from now on the holding is not to end in a loss. `bought` names it."""
+
+    market: MarketId
+    outcome: Outcome
+    bought: Shares
+    bid: Price | None
+
+
 class MemoryKept(Note, frozen=True, kw_only=True):
     market: MarketId
     strategy: str
@@ -270,6 +279,7 @@ AnyNote: TypeAlias = (
     | SlotSuspended
     | ExitUncovered
     | StopTriggered
+    | BreakEvenArmed
     | BookDistrusted
     | MarketHalted
     | DriftFound

@@ -34,6 +34,14 @@ class Memory(Struct, frozen=True, gc=False):
     value: bytes
 
 
+class RestoredArming(Struct, frozen=True, gc=False):
+    """Break-even protection of a holding was armed when so much of it had been bought."""
+
+    market: MarketId
+    outcome: Outcome
+    bought: Shares
+
+
 class RestoredAdjustment(Struct, frozen=True, gc=False, kw_only=True):
     """Shares written off `at` a moment, as the ledger remembers it: negative when they left."""
 

@@ -6,7 +6,7 @@ is none it counts as nothing, as it does for fills.
 
 The one memory is whether a holding is armed: the bid has been so far above its entry. It is kept as what had been
 bought by then, so a further purchase, which changes the entry, starts it anew. It is a fact of the desk, in the order
-of events; the ledger does not keep it, and after a restart a holding arms anew.
+of events, and the ledger keeps it.
 """
 
 from bisect import bisect_left

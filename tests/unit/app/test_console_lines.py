@@ -166,6 +166,10 @@ NOTES_AND_LINES: list[tuple[nt.AnyNote, str]] = [
         "stop: UP is bid 0.29, level 0.3: sells 39",
     ),
     (
+        nt.BreakEvenArmed(market=MARKET.id, outcome=Outcome.UP, bought=shares(39), bid=Price(700_000)),
+        "break-even armed: UP is bid 0.7",
+    ),
+    (
         nt.DriftFound(subject="cash", market=None, ledger=usd(10), venue=usd(9), why="no fill explains it"),
         "cash: ledger 10, venue 9: no fill explains it",
     ),

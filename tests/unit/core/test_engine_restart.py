@@ -16,6 +16,7 @@ from polystra.core.events import TradingState
 from polystra.core.ids import MarketId, OrderId, TradeId
 from polystra.core.markets import Series
 from polystra.core.strategies.stand_aside import StandAside
+from polystra.core.strategy import BreakEvenPolicy, ExitPolicy
 from polystra.core.terms import Liquidity, OrderTerms, Outcome, TradeStage
 from polystra.core.units import price, seconds, shares, usd
 from tests.core_cases import AT_ONCE, MATCHED, MINED, Asked, Bench, Counting, Wanting, moment, wish, with_exits
@@ -205,3 +206,15 @@ def test_a_resting_order_of_an_earlier_life_that_nobody_wants_is_taken_back() ->
     bench.reading(100, "1000", live=(1,))
     assert bench.hear(100, ev.Started) == ["follow", "cancel o1"]
     assert bench.known.at > NOON
+
+
+def test_an_armed_holding_stays_armed_over_a_restart() -> None:
+    """It had been bid 20 % above its entry. When the trader is back the bid is where it was bought."""
+    protected = with_exits(ExitPolicy(target=price("0.99"), break_even=BreakEvenPolicy(arm=200_000)))
+    armed = (rs.RestoredArming(WINDOW.id, Outcome.UP, shares(10)),)
+    for armings, sold in ((armed, "stop"), ((), "target")):
+        bench = restarted(protected, armings=armings)
+        bench.reading(100, "994.42612", "10")
+        bench.book(100, "0.55", "0.57")
+        bench.hear(100, ev.Started)
+        assert bench.log[-1][1].startswith(f"place o9 {sold} SELL UP 10")

@@ -140,6 +140,8 @@ def test_a_gain_that_is_lost_again_is_sold_at_what_it_cost() -> None:
     assert bench.book(70, "0.50", "0.52") == [], "not armed: no stop is set"
     assert bench.book(71, "0.65", "0.67") == []
     assert bench.book(72, "0.60", "0.62") == []
+    (armed,) = bench.told(nt.BreakEvenArmed)
+    assert (armed.bought, armed.bid) == (shares(10), price("0.65"))
     assert bench.book(73, "0.58", "0.60") == ["cancel o2"]
     assert bench.cancelled(73.1, 2) == ["place o3 stop SELL UP 10 @ 0.53 FAK"]
     assert [(note.bid, note.level) for note in bench.told(nt.StopTriggered)] == [(price("0.58"), price("0.58"))]

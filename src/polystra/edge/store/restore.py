@@ -12,9 +12,10 @@ from sqlalchemy import Connection, Select, func, or_, select, union
 from polystra.core.events import LedgerLoaded, TradingState
 from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market
+from polystra.core.notes import BreakEvenArmed
 from polystra.core.orders import Fill, Order, OrderState
 from polystra.core.positions import Adjustment, position_of
-from polystra.core.restored import Memory, RestoredAdjustment, RestoredFill, RestoredOrder
+from polystra.core.restored import Memory, RestoredAdjustment, RestoredArming, RestoredFill, RestoredOrder
 from polystra.core.terms import Liquidity, OrderTerms, Outcome, Purpose, Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, Nanos, Price, Shares, Usd
 from polystra.edge.store.claims import unpaid
@@ -38,6 +39,7 @@ DAY = Nanos(86_400_000_000_000)
 
 _ENDS = [state.value for state in OrderState if state.ended]
 _decode_market = msgspec.json.Decoder(Market).decode
+_decode_arming = msgspec.json.Decoder(BreakEvenArmed).decode
 
 
 def load(connection: Connection, at: Instant) -> LedgerLoaded:
@@ -55,6 +57,7 @@ def load(connection: Connection, at: Instant) -> LedgerLoaded:
         state=_state(connection),
         halted=_halted(connection, matter),
         given_up=_given_up(connection, matter),
+        armings=_armings(connection, matter),
         redeemable=Usd(sum(claim.amount for claim in claims)),
         redeeming=tuple(claim.market.id for claim in claims if claim.open),
     )
@@ -201,6 +204,18 @@ def _given_up(connection: Connection, matter: Select[tuple[str]]) -> tuple[Order
         select(order).where(notes.c.kind == "EntryGivenUp", notes.c.market.in_(matter)).distinct().order_by(order)
     )
     return tuple(OrderId(row.order_id) for row in rows)
+
+
+def _armings(connection: Connection, matter: Select[tuple[str]]) -> tuple[RestoredArming, ...]:
+    """The newest of each holding."""
+    rows = connection.execute(
+        select(notes.c.body)
+        .where(notes.c.kind == BreakEvenArmed.__name__, notes.c.market.in_(matter))
+        .order_by(notes.c.id)
+    )
+    told = (_decode_arming(row.body) for row in rows)
+    newest = {(note.market, note.outcome): RestoredArming(note.market, note.outcome, note.bought) for note in told}
+    return tuple(newest.values())
 
 
 def _booked(connection: Connection, which: Select[tuple[str]]) -> dict[str, list[Order]]:

@@ -17,6 +17,7 @@ from polystra.core.ids import VenueOrderId
 from polystra.core.notes import (
     AdjustmentBooked,
     BookDistrusted,
+    BreakEvenArmed,
     ClaimMoved,
     ClockDrifted,
     DriftFound,
@@ -228,6 +229,7 @@ ROWS: dict[type[Note], Kept] = {
     SlotSuspended: AS_IT_IS,
     ExitUncovered: AS_IT_IS,
     StopTriggered: AS_IT_IS,
+    BreakEvenArmed: AS_IT_IS,
     BookDistrusted: AS_IT_IS,
     MarketHalted: AS_IT_IS,
     DriftFound: AS_IT_IS,
