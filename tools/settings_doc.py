@@ -37,7 +37,10 @@ LINES: Mapping[str, tuple[str, str]] = {
     ),
     "limits.min_time_left_seconds": ("s", "No entry when the window has less left."),
     "exits.target": ("USD a share", "A sell rests here once the holding is old enough. 0 is off: held to settlement."),
-    "exits.min_age_seconds": ("s", "How old a holding must be before its target is placed."),
+    "exits.min_age_seconds": (
+        "s",
+        "How old a holding must be before its target is placed, in a window of 15 minutes; in others in proportion.",
+    ),
     "exits.stop_price": ("USD a share", "The stop holds when the bid is at or below this. 0 is off."),
     "exits.stop_distance": ("USD a share", "The price stop is at least this far below the entry."),
     "exits.stop_percent": ("%", "The stop also holds when the bid is this much below the entry price. 0 is off."),

@@ -42,7 +42,7 @@ def _old_enough(desk: Desk, outcome: Outcome) -> Instant | None:
     opened_at = desk.position.of(outcome).opened_at
     if opened_at is None or desk.decision is None:
         return None
-    return Instant(opened_at + desk.decision.exits.min_age)
+    return Instant(opened_at + desk.market.in_proportion(desk.decision.exits.min_age))
 
 
 def _age(desk: Desk, outcome: Outcome, at: Instant) -> Nanos | None:

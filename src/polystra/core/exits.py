@@ -305,7 +305,7 @@ def _target(case: _Case) -> ExitPlan:
 
 def _old_enough(case: _Case) -> Instant:
     """A holding whose purchase nobody knows never is."""
-    return Instant((case.holding.opened_at or case.view.at) + case.policy.min_age)
+    return Instant((case.holding.opened_at or case.view.at) + case.view.market.in_proportion(case.policy.min_age))
 
 
 def _sell(case: _Case, purpose: Purpose, price: Price, shares: Shares, time_in_force: TimeInForce) -> OrderTerms:

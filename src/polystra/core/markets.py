@@ -7,7 +7,9 @@ from msgspec import Struct
 from polystra.core.fees import FeeSchedule
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Outcome
-from polystra.core.units import MICRO, Instant, Nanos, Shares, Tick, Usd
+from polystra.core.units import MICRO, Instant, Nanos, Shares, Tick, Usd, seconds
+
+QUARTER = seconds(900)
 
 
 class Generation(StrEnum):
@@ -66,6 +68,10 @@ class Market(Struct, frozen=True, gc=False, kw_only=True):
         if at < self.start:
             return Phase.UPCOMING
         return Phase.OPEN if at < self.end else Phase.ENDED
+
+    def in_proportion(self, meant: Nanos) -> Nanos:
+        """A time that is meant for a window of 15 minutes, in proportion to this one's length (SPEC 6)."""
+        return Nanos(meant * self.series.length // QUARTER)
 
     def token(self, outcome: Outcome) -> TokenId:
         return self.up_token if outcome is Outcome.UP else self.down_token

@@ -18,7 +18,6 @@ from polystra.core.positions import Holding
 from polystra.core.risk import Denied
 from polystra.core.strategy import Wish
 from polystra.core.terms import Outcome, Purpose, TimeInForce
-from polystra.core.unfilled import LENGTH_OF_SECONDS
 from polystra.core.units import MICRO, SIZE_STEP, Instant, Nanos, Price, Shares, seconds, whole_steps
 from polystra.core.view import ANYTHING, MarketView, Wait
 
@@ -37,8 +36,7 @@ class ScaleInRules(Struct, frozen=True, gc=False, kw_only=True):
     rests: bool = False
 
     def begins(self, view: MarketView) -> Instant:
-        length = view.market.series.length
-        return Instant(view.market.end - self.time_left * length // LENGTH_OF_SECONDS)
+        return Instant(view.market.end - view.market.in_proportion(self.time_left))
 
 
 def wanted_scale_ins(

@@ -111,8 +111,9 @@ class Rung(Struct, frozen=True, gc=False):
 
 class ExitPolicy(Struct, frozen=True, gc=False, kw_only=True):
     """How what is held is sold. The first that holds of: stop, break-even, profit, a rung that sells, and a resting
-    order at `target`. All but the stop, which has its own, wait until the holding is `min_age` old. Nothing is sold in
-    the window's last `hold_last`, nor while a rung holds: what is held then is held to settlement.
+    order at `target`. All but the stop, which has its own, wait until the holding is `min_age` old, which is meant for
+    a window of 15 minutes and in proportion in others. Nothing is sold in the window's last `hold_last`, nor while a
+    rung holds: what is held then is held to settlement.
 
     `profit` (millionths) sells when the bid is so far above the entry. With `pairs_need_no_stop` stop and break-even
     sell only what exceeds the equal Up and Down of a pair, which is worth 1 USD whatever happens.

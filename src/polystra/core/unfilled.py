@@ -23,21 +23,16 @@ from polystra.core.terms import TimeInForce
 from polystra.core.units import MICRO, Instant, Nanos, Price, seconds
 from polystra.core.view import ANYTHING, MarketView, Wait
 
-LENGTH_OF_SECONDS = seconds(900)
-"""The window that `timeout` is meant for; in others it is in proportion (SPEC 6)."""
-
 
 class UnfilledRules(Struct, frozen=True, gc=False, kw_only=True):
-    """`timeout` is for a window of 15 minutes. `threshold` is the fall of the token's price since the order was placed
-    that ends it, `retry_above` the rise that one new try needs, both in millionths; without `retries` there is none."""
+    """`timeout` is meant for a window of 15 minutes and in proportion in others. `threshold` is the fall of the token's
+    price since the order was placed that ends it, `retry_above` the rise that one new try needs, both in millionths;
+    without `retries` there is none."""
 
     timeout: Nanos = seconds(300)
     threshold: int = 150_000
     retries: bool = True
     retry_above: int = 100_000
-
-    def timeout_in(self, length: Nanos) -> Nanos:
-        return Nanos(self.timeout * length // LENGTH_OF_SECONDS)
 
 
 class Why(StrEnum):
@@ -93,7 +88,7 @@ def why_give_up(order: Order, view: MarketView, rules: UnfilledRules) -> Why | N
 
 def deadline(order: Order, view: MarketView, rules: UnfilledRules) -> Instant:
     """The first moment at which it is too old."""
-    return Instant(order.decided_at + rules.timeout_in(view.market.series.length) + 1)
+    return Instant(order.decided_at + view.market.in_proportion(rules.timeout) + 1)
 
 
 def change_of(order: Order, view: MarketView) -> int | None:

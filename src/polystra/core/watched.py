@@ -38,5 +38,6 @@ def _exit_of(desk: Desk, view: MarketView, holding: Holding, policy: ExitPolicy,
     plan = wanted_exits(view, policy, desk.orders.values(), allowed)
     whys = [why for outcome, _, why in plan.uncovered if outcome is holding.outcome]
     if "too young" in whys and holding.opened_at is not None:
-        return f"pending, {(view.at - holding.opened_at) // 10**9} s of {policy.min_age // 10**9} s"
+        needed = view.market.in_proportion(policy.min_age)
+        return f"pending, {(view.at - holding.opened_at) // 10**9} s of {needed // 10**9} s"
     return f"none, {whys[0]}" if whys else "being placed"

@@ -60,8 +60,9 @@ def test_an_entry_rests_for_the_timeout_and_not_longer(age: float, why: Why | No
 
 def test_the_timeout_is_in_proportion_to_the_window() -> None:
     """300 s of a 15-minute window are 100 s of a 5-minute one, which would else never time out."""
-    assert RULES.timeout_in(seconds(300)) == seconds(100)
-    assert RULES.timeout_in(seconds(3_600)) == seconds(1_200)
+    five, hour = (replace(WINDOW, series=replace(WINDOW.series, length=seconds(length))) for length in (300, 3_600))
+    assert five.in_proportion(RULES.timeout) == seconds(100)
+    assert hour.in_proportion(RULES.timeout) == seconds(1_200)
 
 
 @pytest.mark.parametrize(
