@@ -33,7 +33,8 @@ def lines_of(run: Outcomes) -> list[str]:
 def test_a_pending_exit_is_shown_in_each_cycle_with_its_age_and_its_threshold(
     exchange_truth: WireStage, min_age: int
 ) -> None:
-    policy = ExitPolicy(target=price("0.99"), min_age=seconds(min_age))
+    """A window of 5 minutes: a third of what is meant for 15."""
+    policy = ExitPolicy(target=price("0.99"), min_age=seconds(3 * min_age))
     run = exchange_truth.play_on_wire([tape_file(MARKET, steady(MARKET, *CALM))], taking(policy))
     run.agree()
     (filled, *_) = (at for at, _ in noted(run, nt.FillBooked))

@@ -39,7 +39,7 @@ BUSY = Scheduled(
         Told(20, 80, 1, wish(Outcome.DOWN, "0.40", rests=True)),
         Told(70, 300, 1, wish(Outcome.UP, "0.52")),
     ),
-    exits=ExitPolicy(target=price("0.99"), min_age=seconds(55)),
+    exits=ExitPolicy(target=price("0.99"), min_age=seconds(165)),
 )
 """In the middle of the mode a bid that rests is taken back, an entry is wanted, and the first exit is due."""
 
