@@ -163,6 +163,11 @@ INCIDENTS = {
     "exit_filled_in_swap": Incident(
         rows=GROWING, scale_in=SCALING, deeds=((140, struck_by(sim.Mishap.FILL_AFTER_CANCEL, 2, only="SELL")),)
     ),
+    "too_little_left": Incident(
+        rows=GROWING,
+        scale_in={"multiplier": "0.2"},
+        deeds=((140, struck_by(sim.Mishap.FILL_AFTER_CANCEL, 2, only="SELL")),),
+    ),
     "cancel_spam": Incident(
         rows=offered("0.64x20"),
         scale_in={"multiplier": "1.5", "order": "rest", "time_left_seconds": 750},
