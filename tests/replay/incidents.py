@@ -5,7 +5,7 @@ Each is one window in which the strategy of the settings buys what is offered at
 the trader.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -48,9 +48,9 @@ class Troubled(Observed):
     unreadable = False
     fee_rate: int | None = None
 
-    def befall(self, mishap: sim.Mishap, delay: float, *, skip: int = 0, only: str = "BUY") -> None:
+    def befall(self, mishap: sim.Mishap, delay: float, only: str) -> None:
         """Once, from now on; `delay` in seconds."""
-        self._ask(sim.SetMishap(mishap=mishap, times=1, skip=skip, delay=Nanos(seconds(delay)), only=only))
+        self._ask(sim.SetMishap(mishap=mishap, times=1, delay=Nanos(seconds(delay)), only=only))
 
     def _ask(self, request: sim.Request, sender: WorldClient | None = None) -> bool:
         now = self.clock.now()
@@ -69,7 +69,7 @@ class Troubled(Observed):
             return True
         return super()._ask(request, sender)
 
-    def _cancel(self, orders: list[OrderId]) -> None:  # type: ignore[override]
+    def _cancel(self, orders: Sequence[OrderId]) -> None:
         """A cancel that is lost never arrives, and after a while nobody waits for its answer any more."""
         if not orders or not self.cancels_lost:
             super()._cancel(orders)
@@ -150,16 +150,20 @@ def set_to(name: str, value: object) -> Deed:
     return lambda world: setattr(world, name, value)
 
 
-def struck_by(mishap: sim.Mishap, delay: float, skip: int = 0, only: str = "BUY") -> Deed:
-    return lambda world: world.befall(mishap, delay, skip=skip, only=only)
+def struck_by(mishap: sim.Mishap, delay: float, only: str = "BUY") -> Deed:
+    return lambda world: world.befall(mishap, delay, only)
 
 
 INCIDENTS = {
+    # The cancel of the old exit failed unnoticed, and the new one was placed beside it.
     "two_exits": Incident(rows=GROWING, scale_in=SCALING, deeds=((140, set_to("cancels_lost", 2)),)),
+    # The exit stayed at the size of the first fill.
     "uncovered_scale_in": Incident(
         rows=GROWING, scale_in=SCALING, deeds=((140, struck_by(sim.Mishap.BALANCE_LATE, 5)),)
     ),
+    # Cancelled, refused, and forgotten: no exit at all.
     "exit_refused_twice": Incident(rows=GROWING, scale_in=SCALING, deeds=((140, set_to("sells_refused", 2)),)),
+    # The old exit had filled when it was replaced, and more was offered than was left.
     "exit_filled_in_swap": Incident(
         rows=GROWING, scale_in=SCALING, deeds=((140, struck_by(sim.Mishap.FILL_AFTER_CANCEL, 2, only="SELL")),)
     ),
@@ -168,19 +172,24 @@ INCIDENTS = {
         scale_in={"multiplier": "0.2"},
         deeds=((140, struck_by(sim.Mishap.FILL_AFTER_CANCEL, 2, only="SELL")),),
     ),
+    # A cancel that failed was sent again in every cycle.
     "cancel_spam": Incident(
         rows=offered("0.64x20"),
         scale_in={"multiplier": "1.5", "order": "rest", "time_left_seconds": 750},
         unfilled={"timeout_seconds": 60},
         deeds=((60, set_to("cancels_refused", True)),),
     ),
+    # Five minutes of tries to sell what the wallet did not show, and then written off as unfilled.
     "zero_balance": Incident(
         rows=offered("0.64x20", market=LONG), market=LONG, deeds=((0, struck_by(sim.Mishap.TRADE_RETRIED, 300)),)
     ),
+    # An exit for more than the wallet held was refused, and its cooldown began anew each time.
     "wallet_below_ledger": Incident(
         rows=offered("0.64x6", market=OLD_FEES), market=OLD_FEES, deeds=((-242, set_to("fee_rate", TAKEN_INSTEAD)),)
     ),
+    # A trade that never reached the chain stayed in the ledger as a position.
     "matched_then_failed": Incident(rows=offered("0.64x20"), deeds=((0, struck_by(sim.Mishap.TRADE_FAILED, 20)),)),
+    # An error in place of a balance was taken for a balance of nothing.
     "balance_down": Incident(
         rows=offered("0.64x20", market=LONG),
         market=LONG,
