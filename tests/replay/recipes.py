@@ -10,6 +10,9 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
 
 from polystra.app.exchange_log import ExchangeLog
 from polystra.app.session import Trader
@@ -19,6 +22,7 @@ from polystra.app.world_rules import world_rules
 from polystra.core.markets import Market
 from polystra.core.terms import Side
 from polystra.edge.tapes.format import TapeEvent, TapeFile
+from tests.replay.incidents import INCIDENTS
 from tests.truth import book, printed, tape_file, window
 
 HERE = Path(__file__).parent
@@ -67,15 +71,44 @@ def unsettled() -> list[TapeFile]:
     ]
 
 
-RECIPES: dict[str, Callable[[], list[TapeFile]]] = {"rising": rising, "falling": falling, "unsettled": unsettled}
+class Recipe(Protocol):
+    """The settings of a run, its recordings, and the venue that plays them."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def files(self) -> list[TapeFile]: ...
+
+    def world(self, seed: int) -> World: ...
+
+
+class Calm(Struct, frozen=True):
+    """Recordings at a venue where nothing goes wrong."""
+
+    recordings: Callable[[], list[TapeFile]]
+
+    @property
+    def settings(self) -> Settings:
+        return SETTINGS
+
+    @property
+    def files(self) -> list[TapeFile]:
+        return self.recordings()
+
+    def world(self, seed: int) -> World:
+        return World(world_rules(SETTINGS, seed), self.files, ExchangeLog(None))
+
+
+CALM: dict[str, Recipe] = {"rising": Calm(rising), "falling": Calm(falling), "unsettled": Calm(unsettled)}
+RECIPES: dict[str, Recipe] = {**CALM, **INCIDENTS}
 
 
 def make(name: str, folder: Path) -> Path:
     """Trades a recipe in an empty folder; the path of its journal."""
-    files = RECIPES[name]()
-    world = World(world_rules(SETTINGS, SEED), files, ExchangeLog(None))
-    with Trader(folder, SETTINGS, seed=SEED) as trader:
-        asyncio.run(trader.trade(world, {file.market.series for file in files}))
+    recipe = RECIPES[name]
+    with Trader(folder, recipe.settings, seed=SEED) as trader:
+        asyncio.run(trader.trade(recipe.world(SEED), {file.market.series for file in recipe.files}))
         return trader.journal_path
 
 
