@@ -211,7 +211,7 @@ class Desk:
         self.reserved = Usd(self.reserved + times * reserve_of(order, self.market.fees))
         if order.terms.purpose is Purpose.ENTRY:
             self.entries_working += times * order.live
-            self.entries_made += times * (order.matched > 0 or order.awaited > 0)
+            self.entries_made += times * order.traded
 
     def retick(self, tick: Tick) -> None:
         """A finer grid: the book starts anew, and what was refused for the old grid may be tried again."""

@@ -33,7 +33,7 @@ from polystra.core.reconcile import ShareDrift
 from polystra.core.restored import RestoredFill, RestoredOrder
 from polystra.core.sales import Armed
 from polystra.core.standing import MODES, Mode, forbids
-from polystra.core.terms import OrderTerms, Side, Slot, slot_of
+from polystra.core.terms import OrderTerms, Outcome, Side, Slot, slot_of
 from polystra.core.unfilled import GivenUp, Why, change_of
 from polystra.core.units import MICRO, SIZE_STEP, Instant, Nanos, Shares, Usd, seconds, show
 from polystra.core.view import MarketView
@@ -218,13 +218,16 @@ def halted(desk: Desk, why: str) -> tuple[AnyNote, ...]:
 
 def drifted(desk: Desk, drift: ShareDrift, auto_adjust: int, at: Instant) -> tuple[AnyNote, ...]:
     """Shares that the venue does not show: write off a small part in the open, halt the market on more, and
-    close what is missing altogether (SPEC 1)."""
+    close what is missing altogether (SPEC 1). What was written off and is there again is ours again, as the fills say.
+    """
     lost = drift.ledger - drift.venue
+    if 0 < -lost <= _lost_before(desk, drift.outcome):
+        return (_adjusted(desk, drift, "venue shows again what was written off", at),)
     if 0 < lost <= drift.ledger * auto_adjust // MICRO:
-        return (_written_off(desk, drift, "venue shows less on two readings, no trade explains it", at),)
+        return (_adjusted(desk, drift, "venue shows less on two readings, no trade explains it", at),)
     if _is_missing(desk, drift, at):
         why = f"{drift.outcome} shares are missing"
-        return (_written_off(desk, drift, "missing: venue shows none, no trade explains it", at), *halted(desk, why))
+        return (_adjusted(desk, drift, "missing: venue shows none, no trade explains it", at), *halted(desk, why))
     if not desk.says(f"{drift.outcome} drift", drift):
         return ()
     said = DriftFound(
@@ -233,7 +236,12 @@ def drifted(desk: Desk, drift: ShareDrift, auto_adjust: int, at: Instant) -> tup
     return (said, *halted(desk, f"{drift.outcome} shares differ from the venue's"))
 
 
-def _written_off(desk: Desk, drift: ShareDrift, cause: str, at: Instant) -> AnyNote:
+def _lost_before(desk: Desk, outcome: Outcome) -> int:
+    """What adjustments took from a holding."""
+    return -sum(one.shares for one in desk.adjustments if one.outcome is outcome)
+
+
+def _adjusted(desk: Desk, drift: ShareDrift, cause: str, at: Instant) -> AnyNote:
     """What the venue does not show leaves the holding; its cost stays: what a market brought is what its trades say."""
     adjustment = Adjustment(outcome=drift.outcome, shares=Shares(drift.venue - drift.ledger), at=at)
     desk.adjustments = (*desk.adjustments, adjustment)

@@ -190,6 +190,11 @@ class Order(Struct, frozen=True, gc=False, kw_only=True):
         return Shares(missing if missing >= SIZE_STEP else 0)
 
     @property
+    def traded(self) -> bool:
+        """Whether it ever traded, also where the trade failed afterwards: nobody buys a ghost a second time."""
+        return bool(self.fills) or self.awaited > 0
+
+    @property
     def live(self) -> bool:
         """Whether it can still trade, as far as we know."""
         return not self.state.ended

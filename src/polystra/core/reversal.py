@@ -57,7 +57,7 @@ def wanted_reversals(
     """What to buy of the other side now. `orders` are all of the market's, `stopping` the outcomes whose stop sells
     now, `chances` what the strategy estimates, in millionths."""
     tried = [order for order in orders if order.terms.purpose is Purpose.REVERSAL]
-    if any(order.live or order.matched or order.awaited for order in tried):
+    if any(order.live or order.traded for order in tried):
         return NOTHING_ASKED
     for outcome in Outcome:
         if rules.hedged and outcome in stopping and not tried and _is_loss(view, outcome):

@@ -74,11 +74,11 @@ def _may_grow(holding: Holding, own: Iterable[Order]) -> bool:
     if since is None or holding.shares < SIZE_STEP:
         return False
     for order in own:
-        purpose, traded = order.terms.purpose, bool(order.matched or order.awaited)
-        if purpose is Purpose.REVERSAL and traded:
+        purpose = order.terms.purpose
+        if purpose is Purpose.REVERSAL and order.traded:
             return False
         last = max((fill.at for fill in order.fills), default=order.decided_at)
-        if purpose in _ENDS_IT and (order.live or (traded and last >= since)):
+        if purpose in _ENDS_IT and (order.live or (order.traded and last >= since)):
             return False
         if purpose is Purpose.SCALE_IN and _is_done(order, since):
             return False
@@ -89,7 +89,7 @@ def _is_done(order: Order, since: Instant) -> bool:
     """An order that rests goes on; one for a holding that has gone is no part of this one, and is to go too."""
     if order.live:
         return order.terms.time_in_force.immediate or order.decided_at < since
-    return bool(order.matched or order.awaited) and order.decided_at >= since
+    return order.traded and order.decided_at >= since
 
 
 def _resting(own: Iterable[Order]) -> Order | None:

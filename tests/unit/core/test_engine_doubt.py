@@ -298,6 +298,24 @@ def test_a_small_drift_of_shares_seen_twice_is_written_off_in_the_open() -> None
     assert bench.told(nt.MarketHalted) == []
 
 
+def test_what_was_written_off_and_is_there_again_is_ours_again() -> None:
+    """A balance that was wrong for minutes. More than was ever written off is nobody knows whose."""
+    bench = confirmed()
+    for at in (100, 130):
+        bench.reading(at, CASH, "9.9", live=(2,))
+    assert bench.cancelled(131, 2) == ["place o3 target SELL UP 9.9 @ 0.99 GTC"]
+    bench.accepted(132, 3)
+    for at in (140, 171):
+        assert bench.reading(at, CASH, "10.1", live=(3,)) == []
+    bench.reading(180, CASH, "10", live=(3,))
+    assert bench.reading(211, CASH, "10", live=(3,)) == ["cancel o3"]
+    assert [(one.before, one.after) for one in bench.told(nt.AdjustmentBooked)] == [
+        (shares(10), shares("9.9")),
+        (shares("9.9"), shares(10)),
+    ]
+    assert bench.cancelled(212, 3) == ["place o4 target SELL UP 10 @ 0.99 GTC"]
+
+
 def test_a_drift_that_goes_away_between_was_a_lag() -> None:
     bench = confirmed()
     bench.reading(100, CASH, "9.9", live=(2,))
