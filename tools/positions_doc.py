@@ -14,12 +14,22 @@ from msgspec.structs import replace
 
 from polystra.core.exits import ExitPlan, Sells, wanted_exits
 from polystra.core.fees import FeeSchedule
-from polystra.core.ids import MarketId, TokenId
+from polystra.core.ids import MarketId, OrderId, TokenId
 from polystra.core.lifecycle import MISSING_AFTER
-from polystra.core.markets import Generation, Market, Series
+from polystra.core.markets import Generation, Market, RewardTerms, Series
+from polystra.core.orders import Order, OrderState
 from polystra.core.positions import FLAT, Holding, MarketPosition
-from polystra.core.strategy import BreakEvenPolicy, ExitPolicy, Rung, RungAction, StopPolicy
-from polystra.core.terms import Outcome
+from polystra.core.rewards import RewardWatch
+from polystra.core.strategy import (
+    BreakEvenPolicy,
+    ExitPolicy,
+    RewardPolicy,
+    RewardRule,
+    Rung,
+    RungAction,
+    StopPolicy,
+)
+from polystra.core.terms import Outcome, Side
 from polystra.core.units import Instant, Price, Shares, Tick, mirror, price, seconds, shares, show, usd
 from polystra.core.view import MarketView
 
@@ -98,11 +108,29 @@ TAIL = """\
 - **Profit** (`take_profit_percent`): the bid, before the fee. Sells at that price or better, never below it.
 - **Ladder** (`ladder`): the time left, and for `sell_into_bids` the strategy's estimate of the chance. The strategy
   `tilted_prior` gives none once it holds, so with it such a rung waits, and the other rules go on.
+- **Rewards** (`[rewards]`): the venue's word, once a minute, whether a resting target scores for liquidity rewards. A
+  target is asked about once it is old enough to score. No answer, or one of more than two minutes ago, is *unknown*,
+  which is never *not scoring*.
 - **Pairs** (`pairs_need_no_stop`): equal Up and Down are worth 1 USD whatever happens. Stop and break-even then sell
   only what exceeds the pair.
 
 All but stop and target are off by default. A sale that the bids do not take whole is tried again for the rest, after
 1 s, 2 s, 4 s and so on.
+
+## Targets that earn no rewards
+
+With `rewards.rule = "original"` a target that does not score, while the middle of its own book is above `min_midpoint`,
+is moved to that middle plus `price_offset`, rounded up to the tick, if that is at least `min_price` and below the
+target. The holding must have the market's least rewarded size. The old order is known gone before the new one is
+placed. The new one stays, also when the middle moves or it scores, until the venue says of it too that it does not
+score; a target moves once a minute at most. It never rests below what gives a taker back what the shares cost, both
+fees counted: a maker pays none, but a bid that rises while the order is on its way makes a taker of it.
+
+Above a middle of 0.90 the venue counts the smaller of a maker's two sides, so a target alone may score by the venue's
+word and still **earns nothing**. Hence this is off by default, and `"worth_it"` moves only where the estimate for the
+rest of the window (daily rate, our share of the scores, both sides counted) is more than price times shares given up;
+where the rate is unknown it never moves. Each move is said, with what it concedes and the estimate, and the report adds
+them up. What the venue pays is not booked: earned stays unknown.
 
 ## When shares are not there
 
@@ -165,6 +193,18 @@ def situations() -> Iterator[tuple[str, ExitPlan]]:
         "`pairs_need_no_stop`, six Down beside, bid 0.20",
         asked(replace(TARGET, pairs_need_no_stop=True), bid="0.20", beside="6"),
     )
+    for rule in (RewardRule.ORIGINAL, RewardRule.WORTH_IT):
+        yield f'`rule = "{rule}"`, bid 0.95, ask 0.97, the target scores', rewarded(rule, scoring=True)
+        yield "the same, it does not score", rewarded(rule, scoring=False)
+    yield '`rule = "original"` again, the venue did not answer', rewarded(RewardRule.ORIGINAL, scoring=None)
+    yield (
+        "the same, it does not score, but was bought at 0.97",
+        rewarded(RewardRule.ORIGINAL, scoring=False, cost="9.72"),
+    )
+    yield (
+        "the same, bought at 0.54, but 50 is the least size that is rewarded",
+        rewarded(RewardRule.ORIGINAL, scoring=False, least="50"),
+    )
 
 
 def asked(
@@ -178,19 +218,34 @@ def asked(
     **more: Any,
 ) -> ExitPlan:
     """The exit plan of the one holding; of Down beside it only what it does to Up."""
-    best = price(bid)
-    down = replace(FLAT.down, shares=shares(beside))
-    view = MarketView(
-        market=MARKET,
-        at=Instant(START + seconds(at)),
-        bid=best,
-        ask=Price(best + price("0.02")),
-        trouble=more.pop("trouble", None),
-        position=MarketPosition(held, down),
-    )
+    position = MarketPosition(held, replace(FLAT.down, shares=shares(beside)))
+    view = replace(seen(at, bid, position), trouble=more.pop("trouble", None))
     chances = {} if chance is None else {Outcome.UP: price(chance), Outcome.DOWN: mirror(price(chance))}
     plan = wanted_exits(view, policy, (), more.pop("allowed", Sells.ANY), chances=chances, **more)
     return replace(plan, uncovered=tuple(one for one in plan.uncovered if one[0] is Outcome.UP))
+
+
+def seen(at: float, bid: str, position: MarketPosition) -> MarketView:
+    """The market so many seconds after its start, two cents wide."""
+    best = price(bid)
+    ask = Price(best + price("0.02"))
+    return MarketView(
+        market=MARKET, at=Instant(START + seconds(at)), bid=best, ask=ask, trouble=None, position=position
+    )
+
+
+def rewarded(rule: RewardRule, *, scoring: bool | None, cost: str = "5.57", least: str = "10") -> ExitPlan:
+    """The exit plan after the venue's word of a target at 0.99, in a market that pays its makers 1,000 USD a day."""
+    policy = replace(TARGET, rewards=RewardPolicy(rule=rule))
+    terms = RewardTerms(min_shares=shares(least), max_spread=price("0.045"), min_age=seconds(30), daily=usd(1_000))
+    (order,) = asked(bid="0.95").orders
+    target = Order(id=OrderId(1), terms=order.terms, decided_at=START, state=OrderState.WORKING, state_at=START)
+    held = replace(HELD, cost=usd(cost))
+    view = replace(seen(300, "0.95", MarketPosition(held, FLAT.down)), market=replace(MARKET, rewards=terms))
+    watch = RewardWatch()
+    watch.hear(target.id, scoring, view.at)
+    watch.move(view, policy, (target,), lambda: dict.fromkeys(Side, ()))
+    return asked(policy, bid="0.95", held=held, moves=watch.moves)
 
 
 def told(plan: ExitPlan) -> str:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from polystra.core.orders import Order
 from polystra.core.positions import Holding
+from polystra.core.rewards import UNMOVED, Move, Moves, target_price
 from polystra.core.sales import (
     UNARMED,
     Armed,
@@ -68,7 +69,7 @@ class ExitPlan(Struct, frozen=True, gc=False, kw_only=True):
 NOTHING_HELD = ExitPlan()
 
 
-def wanted_exits(
+def wanted_exits(  # noqa: PLR0913 - what is held, how it is sold, and what is remembered of it
     view: MarketView,
     policy: ExitPolicy,
     orders: Iterable[Order] = (),
@@ -76,9 +77,11 @@ def wanted_exits(
     *,
     armed: Armed = UNARMED,
     chances: Mapping[Outcome, int | None] = NO_CHANCES,
+    moves: Moves = UNMOVED,
 ) -> ExitPlan:
     """The exit plan of both outcomes of a market. Of the market's `orders` it minds what they sold, or still sell;
-    `armed` are the holdings whose break-even protection is armed, `chances` what the strategy estimates, in millionths.
+    `armed` are the holdings whose break-even protection is armed, `chances` what the strategy estimates, in millionths;
+    `moves` the targets that were moved for rewards.
 
     While the venue takes no sells what rests stays wanted, whatever the policy says by now.
     """
@@ -97,6 +100,7 @@ def wanted_exits(
                 allowed=allowed,
                 armed=outcome in armed,
                 chance=chances.get(outcome),
+                move=moves.get(outcome),
             )
             plan = _joined(plan, _exit_of(case))
     return plan
@@ -133,6 +137,7 @@ class _Case(Struct, frozen=True, gc=False, kw_only=True):
     allowed: Sells
     armed: bool
     chance: int | None
+    move: Move | None
 
     @property
     def outcome(self) -> Outcome:
@@ -288,7 +293,10 @@ def _target(case: _Case) -> ExitPlan:
     resting = any(order.live and order.terms.purpose is Purpose.TARGET for order in case.sells)
     if case.sellable < market.min_shares and not resting:
         return case.uncovered("below the venue's least size", case.sellable)
-    terms = _sell(case, Purpose.TARGET, market.tick.up(policy.target), case.sellable, TimeInForce.GTC)
+    at = market.tick.up(policy.target)
+    if case.move is not None:
+        at = target_price(case.view, at, case.holding, case.move)
+    terms = _sell(case, Purpose.TARGET, at, case.sellable, TimeInForce.GTC)
     return ExitPlan(orders=(ExitOrder(terms),))
 
 
