@@ -127,11 +127,17 @@ def line(command: cm.AnyCommand) -> str:
     """A command as a test writes it."""
     if isinstance(command, cm.PlaceOrder):
         return f"place o{command.order} {asks(command.terms)}"
-    if isinstance(command, cm.CancelOrder | cm.QueryOrder | cm.ResendOrder):
-        verb = {cm.CancelOrder: "cancel", cm.QueryOrder: "query", cm.ResendOrder: "resend"}[type(command)]
-        return f"{verb} o{command.order}"
+    if isinstance(command, cm.CancelOrder | cm.QueryOrder | cm.ResendOrder | cm.ReadScoring):
+        return f"{_VERBS[type(command)]} o{command.order}"
     return _LINES[type(command)]
 
+
+_VERBS: dict[type[cm.Command], str] = {
+    cm.CancelOrder: "cancel",
+    cm.QueryOrder: "query",
+    cm.ResendOrder: "resend",
+    cm.ReadScoring: "read scoring",
+}
 
 _LINES: dict[type[cm.Command], str] = {
     cm.TakeSnapshot: "read account",

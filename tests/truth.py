@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from polystra.app.exchange_log import ExchangeLog
 from polystra.app.session import EXCHANGE_LOG, LEDGER, Trader
 from polystra.app.settings import Settings
+from polystra.app.translation import rewarded
 from polystra.app.world import TRADER, World
 from polystra.app.world_rules import WorldRules, world_rules
 from polystra.core.commands import PlaceOrder
@@ -70,8 +71,10 @@ def window(number: int = 0, fees: FeeSchedule | None = CRYPTO_FEES, **changes: A
 
 
 def as_listed(market: Market) -> Market:
-    """The market as the world lists it: with what is assumed about the venue beside its own assumptions."""
-    return replace(market, assumptions=market.assumptions + world_rules(Settings(), 1).assumptions)
+    """The market as the world lists it: with what is assumed about the venue beside its own assumptions, and its
+    terms of rewards."""
+    told = replace(market, assumptions=market.assumptions + world_rules(Settings(), 1).assumptions)
+    return replace(told, rewards=rewarded(market))
 
 
 def levels(text: str) -> tuple[tuple[Price, Shares], ...]:

@@ -58,6 +58,14 @@ LINES: Mapping[str, tuple[str, str]] = {
         "`hold` to settlement, or `sell_into_bids` where bid − fee is above the chance: [positions](positions.md).",
     ),
     "exits.pairs_need_no_stop": ("", "Equal Up and Down are not stopped: a pair is worth 1 USD whatever happens."),
+    "rewards.watch": ("", "Ask the venue once a minute whether resting targets earn liquidity rewards, and show it."),
+    "rewards.rule": (
+        "",
+        "When a target that does not score is [moved](positions.md): by price, or if it pays more. Either watches too.",
+    ),
+    "rewards.min_midpoint": ("USD a share", "No target is moved unless the middle of its own book is above this."),
+    "rewards.min_price": ("USD a share", "No target is moved below this."),
+    "rewards.price_offset": ("USD a share", "A moved target rests so far above that middle, rounded up to the tick."),
     "unfilled.cancel_orders": (
         "",
         "Give up resting entries that nobody fills; off: they rest as long as wished for.",

@@ -7,10 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from polystra.core.ids import TokenId, VenueOrderId
+from polystra.core.markets import RewardTerms
 from polystra.core.terms import Side, TimeInForce
 from polystra.core.units import Tick, price, seconds, shares, usd
 from polystra.edge.polymarket.account_readings import OrderDetails
-from polystra.edge.polymarket.market_wire import RestBook, RewardTerms, TradingTerms
+from polystra.edge.polymarket.market_wire import RestBook, TradingTerms
 from polystra.edge.polymarket.order_status import OrderStatus
 from polystra.edge.polymarket.outcomes import Cancelled, NotCancelled
 from polystra.edge.polymarket.private_rest import ReadingFailed

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from polystra.core.fees import FeeSchedule
-from polystra.core.markets import Generation, Market, Payout, PriceSource, Series
-from polystra.core.units import Price, Tick, Usd, seconds, shares
+from polystra.core.markets import Generation, Market, Payout, PriceSource, RewardTerms, Series
+from polystra.core.units import Price, Tick, Usd, price, seconds, shares, usd
 from polystra.edge.polymarket.catalogue import NotListed
 from polystra.edge.polymarket.market_wire import MarketState
 from polystra.edge.polymarket.private_rest import ReadingFailed
@@ -55,6 +55,9 @@ def changed(form: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in (form | new).items() if value is not ...}
 
 
+REWARDS = RewardTerms(min_shares=shares(50), max_spread=price("0.045"), min_age=seconds(30))
+
+
 def test_a_window_with_all_that_the_venue_says_of_it(running: Running, ours: Client) -> None:
     assert discovered(running, ours, SLUG) == Market(
         id=CONDITION,
@@ -69,6 +72,7 @@ def test_a_window_with_all_that_the_venue_says_of_it(running: Running, ours: Cli
         fees=FeeSchedule(rate=70_000, exponent=1, rebate_rate=200_000),
         generation=Generation.CLOB_V2,
         settlement=PriceSource.CHAINLINK_TWAP_60,
+        rewards=REWARDS,
         assumptions=("settlement: chainlink-twap-60, by date (PROTOCOL.md G)",),
     )
 
@@ -98,6 +102,30 @@ def test_a_slug_of_no_window_is_not_even_asked_for(ours: Client, slug: str) -> N
     script = ours.scripted()
     assert isinstance(ours.run(ours.catalogue(script.url, script.url).market(slug)), ReadingFailed)
     assert script.heard == []
+
+
+@pytest.mark.parametrize(
+    ("gamma", "clob", "rewards"),
+    [
+        ({}, {}, REWARDS),
+        ({"clobRewards": [{"rewardsDailyRate": 50}]}, {}, replace(REWARDS, daily=usd(50))),
+        (
+            {"clobRewards": [{"rewardsDailyRate": 50}, {"rewardsDailyRate": "0.5"}]},
+            {},
+            replace(REWARDS, daily=usd("50.5")),
+        ),
+        ({"clobRewards": [{"rewardsDailyRate": 50}, {}]}, {}, REWARDS),
+        ({"clobRewards": [{"rewardsDailyRate": None}]}, {}, REWARDS),
+        ({"clobRewards": None}, {}, REWARDS),
+        ({"clobRewards": [{"rewardsDailyRate": 50}]}, {"r": ...}, None),
+        ({}, {"r": {"mi": 50, "ma": 0}}, None),
+    ],
+)
+def test_rewards_are_what_both_services_say_or_unknown(
+    running: Running, ours: Client, gamma: dict[str, Any], clob: dict[str, Any], rewards: RewardTerms | None
+) -> None:
+    """Size, distance and age are the CLOB's, the daily rate is the catalogue's: all of its programmes."""
+    assert told(running, ours, gamma, clob).rewards == rewards
 
 
 FREE = {"fd": ...}

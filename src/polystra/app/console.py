@@ -251,7 +251,19 @@ def _watched(note: nt.PositionWatched) -> str:
     entry = "" if note.entry is None else f" from {rounded(note.entry, 4)}"
     value = "no price" if note.bid is None else f"bid {show(note.bid)}"
     pnl = "" if note.pnl is None else f", P&L {signed(note.pnl, 2)} USD"
-    return f"holds {show(note.shares)} {note.outcome}{entry}, {value}{pnl}, exit: {note.exit}"
+    return f"holds {show(note.shares)} {note.outcome}{entry}, {value}{pnl}, exit: {note.exit}{_score(note)}"
+
+
+def _score(note: nt.PositionWatched) -> str:
+    return "" if note.score is None else f", rewards: {note.score}"
+
+
+def _reward_moved(note: nt.RewardMoved) -> str:
+    worth = "unknown" if note.estimate is None else f"{rounded(note.estimate, 4)} USD estimated"
+    return (
+        f"{show_order(note.order)} rests at {show(note.after)}, not {show(note.before)}, for rewards: concedes "
+        f"{show(note.conceded)} USD, earns {worth}"
+    )
 
 
 LINES: dict[type[nt.Note], Callable[[Any], str]] = {
@@ -282,6 +294,8 @@ LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.PositionUnpriced: lambda note: f"no price for what is held since {clock(note.since)}: no stop can hold",
     nt.PositionWatched: _watched,
     nt.FeedTroubled: lambda note: f"{note.stream} stream: {note.what}",
+    nt.ScoreSeen: lambda note: f"{show_order(note.order)} rewards: {note.score}",
+    nt.RewardMoved: _reward_moved,
 }
 """One for each kind of note; a test holds it equal to the list of notes."""
 

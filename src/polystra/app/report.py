@@ -17,7 +17,7 @@ from polystra.core.ids import MarketId
 from polystra.core.markets import Payout
 from polystra.core.terms import Outcome, Purpose
 from polystra.core.units import Shares, Usd
-from polystra.edge.store.answers import OrderLine, Run, Totals, Window
+from polystra.edge.store.answers import OrderLine, Rewards, Run, Totals, Window
 from polystra.edge.store.queries import LedgerReader
 from polystra.sim.records import Truth
 
@@ -72,7 +72,8 @@ class Checked(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """`checked` is None when the exchange's truth is not there; `unsettled` is the cash of fills in open windows."""
+    """`checked` is None when the exchange's truth is not there; `unsettled` is the cash of fills in open windows.
+    `rewards` is None when nobody watched them."""
 
     run: Run | None
     lines: tuple[WindowLine, ...]
@@ -82,6 +83,7 @@ class Report(Struct, frozen=True, kw_only=True):
     assumptions: tuple[tuple[str, int], ...]
     sources: tuple[Source, ...]
     unknown: tuple[str, ...]
+    rewards: Rewards | None
     checked: Checked | None
 
 
@@ -106,6 +108,7 @@ def report_of(ledger: LedgerReader, recordings: Sequence[Recording], truth: Trut
         assumptions=_counted(text for window in windows for text in _assumed(window, recordings)),
         sources=_sources(recordings),
         unknown=tuple(_unknown(recordings)),
+        rewards=ledger.rewards(),
         checked=None if truth is None else _checked(ledger, truth),
     )
 

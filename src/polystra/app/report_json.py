@@ -14,7 +14,7 @@ from polystra.app.words import window_name
 from polystra.core.engine import Step
 from polystra.core.ids import show_order
 from polystra.core.units import Instant, show
-from polystra.edge.store.answers import Decision, OrderLine, Position, Window
+from polystra.edge.store.answers import Decision, OrderLine, Position, Rewards, Window
 from polystra.edge.store.migrations import SchemaStatus
 
 Json = dict[str, Any]
@@ -58,6 +58,7 @@ def of_report(report: Report) -> Json:
         "ledger_cash_usd": show(totals.cash),
         "redeemable_usd": show(totals.redeemable),
         "unsettled_cash_usd": show(report.unsettled),
+        "rewards": None if report.rewards is None else _rewards(report.rewards),
         **_check(checked),
         "seed": None if run is None else run.seed,
         "version": None if run is None else run.version,
@@ -68,6 +69,16 @@ def of_report(report: Report) -> Json:
         "sources": [
             {"source": one.source, "attribution": one.attribution, "windows": one.windows} for one in report.sources
         ],
+    }
+
+
+def _rewards(rewards: Rewards) -> Json:
+    return {
+        "exits": {score.value: count for score, count in rewards.scores},
+        "moves": rewards.moves,
+        "conceded_usd": show(rewards.conceded),
+        "estimated_usd": None if rewards.estimate is None else show(rewards.estimate),
+        "earned_usd": None,
     }
 
 

@@ -66,6 +66,16 @@ class ExitSettings(Section):
         return ladder
 
 
+class RewardSettings(Section):
+    """Whether the venue is asked if targets earn liquidity rewards, and when one that does not is moved."""
+
+    watch: bool = False
+    rule: Literal["off", "original", "worth_it"] = "off"
+    min_midpoint: Probability = Decimal("0.90")
+    min_price: Probability = Decimal("0.95")
+    price_offset: Annotated[Decimal, Field(ge=0, lt=1, decimal_places=6)] = Decimal("0.01")
+
+
 class UnfilledSettings(Section):
     """When a resting entry that is not filled is given up, and whether it is tried again."""
 

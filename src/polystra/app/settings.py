@@ -23,6 +23,7 @@ from polystra.app.setting_sections import (
     LimitSettings,
     RedemptionSettings,
     ReversalSettings,
+    RewardSettings,
     ScaleInSettings,
     Section,
     SimulationSettings,
@@ -39,7 +40,16 @@ from polystra.core.rules import Rules
 from polystra.core.scale_in import ScaleInRules
 from polystra.core.sizing import StakeRules
 from polystra.core.strategies.tilted_prior import TiltedPrior
-from polystra.core.strategy import BreakEvenPolicy, ExitPolicy, Rung, RungAction, StopPolicy, Strategy
+from polystra.core.strategy import (
+    BreakEvenPolicy,
+    ExitPolicy,
+    RewardPolicy,
+    RewardRule,
+    Rung,
+    RungAction,
+    StopPolicy,
+    Strategy,
+)
 from polystra.core.terms import TimeInForce
 from polystra.core.unfilled import UnfilledRules
 from polystra.core.units import MICRO, micro, price, seconds, usd
@@ -57,6 +67,7 @@ class Settings(Section):
     stakes: StakeSettings = StakeSettings()
     limits: LimitSettings = LimitSettings()
     exits: ExitSettings = ExitSettings()
+    rewards: RewardSettings = RewardSettings()
     unfilled: UnfilledSettings = UnfilledSettings()
     scale_in: ScaleInSettings = ScaleInSettings()
     reversal: ReversalSettings = ReversalSettings()
@@ -159,6 +170,19 @@ class Settings(Section):
             profit=_part(exits.take_profit_percent) if exits.take_profit_percent else None,
             ladder=tuple(Rung(seconds(before), RungAction(action)) for before, action in exits.ladder),
             pairs_need_no_stop=exits.pairs_need_no_stop,
+            rewards=self._rewards,
+        )
+
+    @property
+    def _rewards(self) -> RewardPolicy | None:
+        own = self.rewards
+        if not own.watch and own.rule == "off":
+            return None
+        return RewardPolicy(
+            rule=RewardRule(own.rule),
+            min_mid=price(own.min_midpoint),
+            min_price=price(own.min_price),
+            offset=price(own.price_offset),
         )
 
     @property

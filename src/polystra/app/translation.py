@@ -7,10 +7,10 @@ from polystra.app.outbox import OrderNames
 from polystra.core import events as ev
 from polystra.core.fees import FeeSchedule
 from polystra.core.ids import OrderId
-from polystra.core.markets import Market, Payout, PriceSource
+from polystra.core.markets import Market, Payout, PriceSource, RewardTerms
 from polystra.core.reasons import CancelReason
 from polystra.core.terms import Liquidity, Side
-from polystra.core.units import MICRO, Instant, Nanos, Shares, Tick, Usd, seconds
+from polystra.core.units import MICRO, Instant, Nanos, Price, Shares, Tick, Usd, seconds
 from polystra.edge.polymarket.refusals import EXPIRED, cancel_reason_of, refusal_of
 from polystra.edge.polymarket.wire import MILLISECOND, SECOND, Fill, OpenOrder
 from polystra.exchange.price_feeds import Feed, Print
@@ -25,9 +25,15 @@ _NOW = Instant(0)
 """The inbox stamps every event when it arrives."""
 
 
+USUAL = RewardTerms(min_shares=Shares(50_000_000), max_spread=Price(45_000), min_age=Nanos(30_000_000_000), daily=None)
+"""What crypto markets ask of an order that is to be rewarded (`PROTOCOL.md` F.4), without a programme that pays."""
+
+
 def market_facts(market: Market, taker_hold: Nanos) -> sim.MarketFacts:
-    """A market as the exchange runs it; one without a fee schedule is run without fees."""
+    """A market as the exchange runs it; one without a fee schedule is run without fees, one without terms of rewards by
+    the usual ones, which pay nothing."""
     fees = market.fees or FeeSchedule(rate=0)
+    terms = rewarded(market)
     return sim.MarketFacts(
         id=market.id,
         up_token=market.up_token,
@@ -41,7 +47,16 @@ def market_facts(market: Market, taker_hold: Nanos) -> sim.MarketFacts:
         taker_hold=taker_hold,
         start=market.start,
         end=market.end,
+        reward_min=terms.min_shares,
+        reward_spread=terms.max_spread,
+        reward_age=terms.min_age,
+        reward_rate=terms.daily or Usd(0),
     )
+
+
+def rewarded(market: Market) -> RewardTerms:
+    """What the pretend venue says of rewards in a market: what is known of it, or what is usual there."""
+    return market.rewards or USUAL
 
 
 def background(event: ev.AnyEvent) -> sim.Request | None:

@@ -143,7 +143,7 @@ class WireVenue:
         for one in ready:
             self._send(one.command)
 
-    def _send(self, command: cm.AnyCommand) -> None:
+    def _send(self, command: cm.AnyCommand) -> None:  # noqa: PLR0912 - a branch for each command
         match command:
             case cm.PlaceOrder() | cm.CancelOrder():
                 pass  # sent together
@@ -167,6 +167,8 @@ class WireVenue:
                 self._spawn(self._read_book(self._markets[market]))
             case cm.LoadHistory(market=market):
                 self._spawn(self._load_history(self._markets[market]))
+            case cm.ReadScoring(order=order):
+                self._spawn(self._read_scoring(order))
             case _:
                 assert_never(command)
 
@@ -295,6 +297,14 @@ class WireVenue:
     async def _drop(self, ids: Sequence[str]) -> None:
         """What stays there after a failure is read, and dropped, again."""
         await self._client.upkeep.account.drop_notifications(ids)
+
+    async def _read_scoring(self, order: OrderId) -> None:
+        """No answer is told too: it is not the answer that an order does not score."""
+        theirs = self._names.theirs(order)
+        if theirs is not None:
+            said = await self._client.upkeep.account.scoring(theirs)
+            scoring = None if isinstance(said, ReadingFailed) else said
+            self._inbox.put(ev.ScoringRead(at=Instant(0), order=order, scoring=scoring))
 
     async def _load_history(self, market: Market) -> None:
         start = Instant(market.start - HISTORY)

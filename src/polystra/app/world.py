@@ -158,6 +158,8 @@ class World:
                 client.unfollow(market)
             case cm.LoadHistory(market=market):
                 client.load_history(market)
+            case cm.ReadScoring(order=order):
+                client.read_scoring(order)
             case _:
                 assert_never(command)
 

@@ -268,6 +268,14 @@ class WorldClient:
         read = ev.BookRead(at=_NOW, market=book.market, bids=book.bids, asks=book.asks, venue_at=milliseconds(book.at))
         self.tell([read])
 
+    def read_scoring(self, order: OrderId) -> None:
+        theirs = self.names.theirs(order)
+        if theirs is not None:
+            self._ways.ask(
+                lambda: self._venue.scores(theirs, self._ways.clock.now()),
+                lambda said: self.tell([ev.ScoringRead(at=_NOW, order=order, scoring=said)]),
+            )
+
     def load_history(self, market: MarketId) -> None:
         since = Instant(self._markets[market].start - HISTORY)
         self._ways.ask(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from polystra.app.translation import fill_of, live_order
+from polystra.app.translation import fill_of, live_order, rewarded
 from polystra.core.events import OwnPrice
 from polystra.core.ids import MarketId, TokenId, VenueOrderId
 from polystra.core.markets import Market, Payout
@@ -55,8 +55,8 @@ class Readings:
         return self._by_slug.get(slug)
 
     def terms(self, market: Market) -> Market:
-        """As it is traded now, on its present grid."""
-        return replace(market, tick=Tick(self._exchange.book(market.id).tick))
+        """As it is traded now, on its present grid, and rewarded."""
+        return replace(market, tick=Tick(self._exchange.book(market.id).tick), rewards=rewarded(market))
 
     def end(self, market: MarketId) -> End:
         return End(market not in self._closed, self._payouts.get(market))
@@ -94,6 +94,10 @@ class Readings:
             order=NoSuchOrder(order) if found is None else live_order(found),
             trades=tuple(fill for fill in self._fills(None) if fill.order == order),
         )
+
+    def scores(self, order: VenueOrderId, now: Instant) -> bool:
+        """By the same rules as the exchange behind the wire."""
+        return self._exchange.scores(order, now)
 
     def _fills(self, since: Instant | None) -> tuple[Fill, ...]:
         """Newest first."""

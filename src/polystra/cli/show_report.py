@@ -8,6 +8,7 @@ from polystra.app.report import Checked, Report, Source, WindowLine
 from polystra.app.words import cents, counted, day, rounded, signed, window_name
 from polystra.cli.paper import Column, Paper
 from polystra.core.units import show
+from polystra.edge.store.answers import Rewards
 
 _COLUMNS: tuple[Column, ...] = (
     ("Window (UTC)", "whole"),
@@ -123,8 +124,20 @@ def _totals(report: Report) -> Iterator[tuple[str, str]]:
     yield "P&L", f"{show(totals.realised)} USD in settled windows"
     if report.unsettled:
         yield "open", f"{show(report.unsettled)} USD of cash went through windows that have not settled"
+    if report.rewards is not None:
+        yield from _rewards(report.rewards)
     yield "cash", f"{show(totals.cash)} USD, deposited {show(totals.deposited)}"
     yield "to redeem", f"{show(totals.redeemable)} USD, which is no cash until it is claimed"
+
+
+def _rewards(rewards: Rewards) -> Iterator[tuple[str, str]]:
+    """What the venue pays makers comes later and is not booked: what was earned stays unknown."""
+    scores = ", ".join(f"{count} {score}" for score, count in rewards.scores)
+    yield "rewards", f"exits by the venue's last word: {scores}; earned: unknown"
+    if rewards.moves:
+        worth = "unknown" if rewards.estimate is None else f"{show(rewards.estimate)} USD"
+        conceded = f"{counted(rewards.moves, 'exit')}, conceding {show(rewards.conceded)} USD if filled"
+        yield "moved for rewards", f"{conceded}; estimate: earns {worth}"
 
 
 def _check_lines(checked: Checked | None, cash: str) -> Iterator[str]:

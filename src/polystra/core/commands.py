@@ -71,6 +71,12 @@ class Unfollow(Command, frozen=True, kw_only=True):
     market: MarketId
 
 
+class ReadScoring(Command, frozen=True, kw_only=True):
+    """Ask whether an order earns rewards as it rests."""
+
+    order: OrderId
+
+
 class LoadHistory(Command, frozen=True, kw_only=True):
     """What a strategy needs to know about the time before we followed."""
 
@@ -90,4 +96,5 @@ AnyCommand: TypeAlias = (
     | Unfollow
     | ReadBook
     | LoadHistory
+    | ReadScoring
 )

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from polystra.core.account import reserve_of, reserved_by
 from polystra.core.book import OrderBook
-from polystra.core.events import BookRead
+from polystra.core.events import BookRead, Level
 from polystra.core.ids import OrderId
 from polystra.core.markets import Market, Payout
 from polystra.core.orders import Order
@@ -21,12 +21,16 @@ from polystra.core.prices import MINUTE, MinutePrices
 from polystra.core.reasons import RefusalReason
 from polystra.core.referee import Referee, after_reading
 from polystra.core.restored import Memory
+from polystra.core.rewards import RewardWatch
 from polystra.core.sales import UNARMED, Armed
 from polystra.core.strategy import Decision, Strategy, Wake
 from polystra.core.terms import Outcome, Purpose, Side, Slot, slot_of
 from polystra.core.unfilled import GivenUp
 from polystra.core.units import MICRO, SIZE_STEP, Instant, Nanos, Price, Shares, Tick, Usd, mirror
 from polystra.core.view import ANYTHING, NEVER, MarketView, Surroundings, Wait, middle_of
+
+REWARDED_LEVELS = 200
+"""More than lie within any distance that the venue rewards."""
 
 
 class Desk:
@@ -54,6 +58,7 @@ class Desk:
         self.position: MarketPosition = FLAT
         self.wallet: dict[Outcome, Shares] = {}
         self.armed: Armed = UNARMED
+        self.rewards = RewardWatch()
         self.suspended: dict[Slot, Suspension] = {}
         self.uncancelled: dict[OrderId, Suspension] = {}
         self.given_up: dict[Slot, GivenUp] = {}
@@ -154,6 +159,10 @@ class Desk:
         if outcome is Outcome.UP:
             return self.book.depth(Side.SELL, limit)
         return self.book.depth(Side.BUY, mirror(limit))
+
+    def both_sides(self) -> dict[Side, tuple[Level, ...]]:
+        """The whole book in Up terms, as far as anybody is rewarded for resting there."""
+        return {side: self.book.levels(side, REWARDED_LEVELS) for side in Side}
 
     def view(self, at: Instant, around: Surroundings) -> MarketView:
         needs, book = self.needs, self.book

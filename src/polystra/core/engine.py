@@ -31,6 +31,7 @@ from polystra.core.commands import (
     PlaceOrder,
     QueryOrder,
     ReadBook,
+    ReadScoring,
     ResendOrder,
     TakeSnapshot,
     Unfollow,
@@ -39,7 +40,7 @@ from polystra.core.cover import uncovered
 from polystra.core.desk import Desk
 from polystra.core.entries import EntryPlan, wanted_entries
 from polystra.core.events import AnyEvent, TradingState
-from polystra.core.exits import NO_CHANCES, ExitPlan, wanted_exits
+from polystra.core.exits import NO_CHANCES, ExitPlan, Sells, wanted_exits
 from polystra.core.ids import OrderId
 from polystra.core.knowledge import Knowledge
 from polystra.core.markets import Series
@@ -48,10 +49,10 @@ from polystra.core.planner import Plan, plan
 from polystra.core.referee import ASK_EVERY
 from polystra.core.rules import Rules
 from polystra.core.sales import armed_after, chance_of
-from polystra.core.strategy import Decision, Strategy
+from polystra.core.strategy import Decision, ExitPolicy, Strategy
 from polystra.core.terms import Outcome, Purpose
 from polystra.core.units import Instant, Usd, seconds
-from polystra.core.view import ANYTHING, NEVER, MarketView
+from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
 from polystra.core.watched import positions_of
 
 NAP = seconds(0.001)
@@ -187,19 +188,32 @@ class Engine:
         self._known.notes.extend(lifecycle.armed(desk, view, before))
         if stopped:
             return ExitPlan(wait=arming)
+        allowed = self._known.standing.sells(view.at)
+        rewards = ANYTHING if policy.rewards is None else self._rewards(desk, view, policy, allowed)
         wanted = wanted_exits(
             view,
             policy,
             desk.orders.values(),
-            self._known.standing.sells(view.at),
+            allowed,
             armed=desk.armed,
             chances={outcome: chance_of(desk.decision, outcome) for outcome in Outcome}
             if policy.ladder
             else NO_CHANCES,
             hedging=self._rules.reversal,
             hedged=hedged,
+            moves=desk.rewards.moves,
         )
-        return wanted if arming is ANYTHING else replace(wanted, wait=wanted.wait.both(arming))
+        if arming is ANYTHING and rewards is ANYTHING:
+            return wanted
+        return replace(wanted, wait=wanted.wait.both(arming).both(rewards))
+
+    def _rewards(self, desk: Desk, view: MarketView, policy: ExitPolicy, allowed: Sells) -> Wait:
+        """Ask which targets score for rewards, and move those that are to rest elsewhere while the venue lets us."""
+        asked, next_at = desk.rewards.due(view, desk.live)
+        self._commands.extend(ReadScoring(order=order) for order in asked)
+        if allowed is Sells.ANY:
+            desk.rewards.move(view, policy, desk.live, desk.both_sides)
+        return Wait(until=next_at)
 
     def _ask_strategy(self, desk: Desk, view: MarketView) -> None:
         decision = desk.strategy.decide(view, desk.memory)
@@ -227,6 +241,7 @@ class Engine:
             known.market_of[order] = desk.market.id
             known.notes.append(lifecycle.born(desk, order, terms, known.at))
             known.notes.extend(lifecycle.retried(desk, order, terms))
+            known.notes.extend(desk.rewards.placed(order, terms))
             self._commands.append(PlaceOrder(order=order, terms=terms))
 
     def _wind_up(self, desk: Desk) -> None:

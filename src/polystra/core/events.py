@@ -28,6 +28,7 @@ from polystra.core.order_events import (
     OrderOutcomeUnknown,
     OrderRefused,
     OrderReported,
+    ScoringRead,
 )
 from polystra.core.restored import Memory, RestoredAdjustment, RestoredArming, RestoredFill, RestoredOrder
 from polystra.core.terms import Outcome, Side
@@ -298,7 +299,7 @@ AnyEvent: TypeAlias = (
     | MarketClosed | MarketResolved
     | PricePrinted | CandleClosed | HistoryLoaded | HistoryFailed
     | OrderAccepted | OrderRefused | OrderOutcomeUnknown | OrderNotSent | OrderFilled | OrderCancelled | OrderExpired
-    | CancelRefused | CancelOutcomeUnknown | OrderReported | OrderNotFound
+    | CancelRefused | CancelOutcomeUnknown | OrderReported | OrderNotFound | ScoringRead
     | SnapshotTaken | SnapshotFailed | ClockCompared | GeoblockRead | NotificationsRead | ClaimReported
     | LedgerLoaded | Started | StreamLost | StreamRestored | FeedTroubled | TradingStateSet | Woke
 )

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from polystra.core.orders import Order
 from polystra.core.positions import Holding
 from polystra.core.reversal import SPARED, UNSPARED, ReversalRules, Spared, spared
+from polystra.core.rewards import UNMOVED, Move, Moves, target_price
 from polystra.core.sales import (
     UNARMED,
     Armed,
@@ -69,7 +70,7 @@ class ExitPlan(Struct, frozen=True, gc=False, kw_only=True):
 NOTHING_HELD = ExitPlan()
 
 
-def wanted_exits(  # noqa: PLR0913 - the view, the policy, and what is remembered beside them
+def wanted_exits(  # noqa: PLR0913 - what is held, how it is sold, and what is remembered of it
     view: MarketView,
     policy: ExitPolicy,
     orders: Iterable[Order] = (),
@@ -79,10 +80,12 @@ def wanted_exits(  # noqa: PLR0913 - the view, the policy, and what is remembere
     chances: Mapping[Outcome, int | None] = NO_CHANCES,
     hedging: ReversalRules | None = None,
     hedged: Collection[Outcome] = (),
+    moves: Moves = UNMOVED,
 ) -> ExitPlan:
     """The exit plan of both outcomes of a market. Of the market's `orders` it minds what they sold, or still sell;
-    `armed` are the holdings whose break-even protection is armed, `chances` what the strategy estimates, in millionths.
-    Where stops are hedged, `hedging` says how, and `hedged` are the outcomes whose hedge leaves now.
+    `armed` are the holdings whose break-even protection is armed, `chances` what the strategy estimates, in millionths;
+    `moves` the targets that were moved for rewards. Where stops are hedged, `hedging` says how, and `hedged` are the
+    outcomes whose hedge leaves now.
 
     While the venue takes no sells what rests stays wanted, whatever the policy says by now.
     """
@@ -103,6 +106,7 @@ def wanted_exits(  # noqa: PLR0913 - the view, the policy, and what is remembere
                 armed=outcome in armed,
                 chance=chances.get(outcome),
                 spared=SPARED if outcome in hedged else _spared(view, hedging, orders, outcome),
+                move=moves.get(outcome),
             )
             plan = _joined(plan, _exit_of(case))
     return plan
@@ -144,6 +148,7 @@ class _Case(Struct, frozen=True, gc=False, kw_only=True):
     armed: bool
     chance: int | None
     spared: Spared
+    move: Move | None
 
     @property
     def outcome(self) -> Outcome:
@@ -299,7 +304,10 @@ def _target(case: _Case) -> ExitPlan:
     resting = any(order.live and order.terms.purpose is Purpose.TARGET for order in case.sells)
     if case.sellable < market.min_shares and not resting:
         return case.uncovered("below the venue's least size", case.sellable)
-    terms = _sell(case, Purpose.TARGET, market.tick.up(policy.target), case.sellable, TimeInForce.GTC)
+    at = market.tick.up(policy.target)
+    if case.move is not None:
+        at = target_price(case.view, at, case.holding, case.move)
+    terms = _sell(case, Purpose.TARGET, at, case.sellable, TimeInForce.GTC)
     return ExitPlan(orders=(ExitOrder(terms),))
 
 

@@ -57,6 +57,7 @@ class Knowledge(Known):
             ev.CancelOutcomeUnknown: self._orders.order_doubted,
             ev.OrderReported: self._orders.order_reported,
             ev.OrderNotFound: self._orders.order_not_found,
+            ev.ScoringRead: self._orders.scoring_read,
             ev.SnapshotTaken: self._snapshot_taken,
             ev.SnapshotFailed: self._snapshot_failed,
             ev.ClockCompared: self._clock_compared,

@@ -7,7 +7,7 @@ from msgspec import Struct
 from polystra.core.fees import FeeSchedule
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Outcome
-from polystra.core.units import MICRO, Instant, Nanos, Shares, Tick, Usd, seconds
+from polystra.core.units import MICRO, Instant, Nanos, Price, Shares, Tick, Usd, seconds
 
 QUARTER = seconds(900)
 
@@ -47,6 +47,24 @@ class Series(Struct, frozen=True, gc=False):
         return f"{self.asset.lower()}-{minutes // 60}h" if minutes % 60 == 0 else f"{self.asset.lower()}-{minutes}m"
 
 
+class RewardTerms(Struct, frozen=True, gc=False, kw_only=True):
+    """What an order must be to earn liquidity rewards (`PROTOCOL.md` F.4): least size, distance from the middle and
+    age; and what all makers of the market share a day, None where nobody says."""
+
+    min_shares: Shares
+    max_spread: Price
+    min_age: Nanos
+    daily: Usd | None = None
+
+
+class Score(StrEnum):
+    """Whether an order earns rewards, by the venue's word. UNKNOWN: it did not answer, or too long ago."""
+
+    SCORING = "SCORING"
+    NOT_SCORING = "NOT SCORING"
+    UNKNOWN = "unknown"
+
+
 class Market(Struct, frozen=True, gc=False, kw_only=True):
     """One window. A fact nobody told us is None and stays so; `assumptions` names every fact we took on trust."""
 
@@ -62,6 +80,7 @@ class Market(Struct, frozen=True, gc=False, kw_only=True):
     fees: FeeSchedule | None
     generation: Generation
     settlement: PriceSource | None = None
+    rewards: RewardTerms | None = None
     assumptions: tuple[str, ...] = ()
 
     def phase(self, at: Instant) -> Phase:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from polystra.core.claims import ClaimStage
 from polystra.core.events import Stream, TradingState
 from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
-from polystra.core.markets import Market, Payout
+from polystra.core.markets import Market, Payout, Score
 from polystra.core.terms import Liquidity, Outcome, Side, Slot, TradeStage
 from polystra.core.units import Instant, Nanos, Price, Shares, Usd
 
@@ -243,7 +243,8 @@ class PositionUnpriced(Note, frozen=True, kw_only=True):
 
 class PositionWatched(Note, frozen=True, kw_only=True):
     """How a position stands, once a minute. Told to who looks on, and not recorded. `entry` is the price of a share,
-    `pnl` what a sale at the `bid` would bring before fees; None where nobody can say. `exit` in plain words."""
+    `pnl` what a sale at the `bid` would bring before fees; None where nobody can say. `exit` in plain words; `score`
+    is whether the target earns rewards, None while that is not watched or no target rests."""
 
     market: MarketId
     outcome: Outcome
@@ -252,6 +253,30 @@ class PositionWatched(Note, frozen=True, kw_only=True):
     bid: Price | None
     pnl: Usd | None
     exit: str
+    score: Score | None = None
+
+
+class ScoreSeen(Note, frozen=True, kw_only=True):
+    """Whether an exit earns rewards has changed, by the venue's word."""
+
+    order: OrderId
+    market: MarketId
+    score: Score
+
+
+class RewardMoved(Note, frozen=True, kw_only=True):
+    """An exit that did not score rests at another price now, as `order`. `conceded` is what a sale there brings less
+    than one at `before`, negative where it brings more; `estimate` what the place was thought to earn until the
+    window's end, None where nobody can say."""
+
+    order: OrderId
+    market: MarketId
+    outcome: Outcome
+    before: Price
+    after: Price
+    shares: Shares
+    conceded: Usd
+    estimate: Usd | None
 
 
 class FeedTroubled(Note, frozen=True, kw_only=True):
@@ -295,4 +320,6 @@ AnyNote: TypeAlias = (
     | PositionUnpriced
     | PositionWatched
     | FeedTroubled
+    | ScoreSeen
+    | RewardMoved
 )

@@ -85,6 +85,13 @@ class OrderReported(Event, frozen=True, kw_only=True):
     matched: Shares
 
 
+class ScoringRead(Event, frozen=True, kw_only=True):
+    """Whether an order earned rewards when the venue was asked; None: it did not answer."""
+
+    order: OrderId
+    scoring: bool | None
+
+
 class OrderNotFound(Event, frozen=True, kw_only=True):
     """The venue has no live order of this id: ended, or never arrived."""
 

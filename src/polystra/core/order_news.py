@@ -4,6 +4,7 @@ from polystra.core import events as ev
 from polystra.core import lifecycle
 from polystra.core.ids import OrderId
 from polystra.core.known import Known
+from polystra.core.notes import ScoreSeen
 from polystra.core.orders import Heard, OrderState
 from polystra.core.reasons import CancelReason, RefusalReason
 from polystra.core.reconcile import RECENT
@@ -93,3 +94,13 @@ class OrderNews:
         patience = self._known.rules.doubt_patience if in_doubt and not resolved else RECENT
         if event.at - order.sent_at >= patience:
             self._known.tell(event.order, Heard.GONE, CancelReason.NOT_FOUND)
+
+    def scoring_read(self, event: ev.ScoringRead) -> None:
+        """Of an order that rests; of one that ended nobody wants to know any more."""
+        desk, order = self._known.desk_of(event.order), self._known.order_of(event.order)
+        if desk is None or order is None or not order.live:
+            return
+        score = desk.rewards.hear(event.order, event.scoring, event.at)
+        if score is not None:
+            self._known.notes.append(ScoreSeen(order=event.order, market=desk.market.id, score=score))
+        self._known.stir(desk.market.id, forced=False)

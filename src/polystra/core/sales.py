@@ -74,7 +74,7 @@ def armed_after(view: MarketView, policy: BreakEvenPolicy | None, before: Armed)
 
 def break_even(view: MarketView, policy: BreakEvenPolicy, holding: Holding) -> Sale:
     """An armed holding is sold when the bid is back at what it cost, both fees counted; or below."""
-    level = _break_even_price(view.market, holding)
+    level = break_even_price(view.market, holding)
     if level is None:
         return NO_SALE
     bid = view.sure_bid_of(holding.outcome)
@@ -155,14 +155,15 @@ def _sold_from(view: MarketView, level: int, outcome: Outcome) -> Sale:
 
 def _arm_level(market: Market, policy: BreakEvenPolicy, holding: Holding) -> Price | None:
     """The bid that arms a holding: so far above its entry, and above the price at which it would be sold at once."""
-    entry, least = holding.entry_price, _break_even_price(market, holding)
+    entry, least = holding.entry_price, break_even_price(market, holding)
     if entry is None or least is None:
         return None
     return Price(max(-(-entry * (MICRO + policy.arm) // MICRO), least + 1))
 
 
-def _break_even_price(market: Market, holding: Holding) -> Price | None:
-    """None when nothing is held, or no price brings back what it cost."""
+def break_even_price(market: Market, holding: Holding) -> Price | None:
+    """The lowest price at which a taker gets back what a share of the holding cost, both fees counted. None when
+    nothing is held, or no price brings back what it cost."""
     if holding.shares <= 0:
         return None
     return bid_that_brings(market, -(-holding.cost * MICRO // holding.shares))

@@ -109,6 +109,26 @@ class Rung(Struct, frozen=True, gc=False):
     action: RungAction
 
 
+class RewardRule(StrEnum):
+    """When a target that does not score for rewards is moved: never, by price alone, or only where the estimated
+    reward is more than what the move concedes."""
+
+    OFF = "off"
+    ORIGINAL = "original"
+    WORTH_IT = "worth_it"
+
+
+class RewardPolicy(Struct, frozen=True, gc=False, kw_only=True):
+    """The venue is asked whether targets score for rewards. By a `rule` one that does not, while the middle of its own
+    book is above `min_mid`, is moved to `offset` above that middle, rounded up, if that is at least `min_price` and
+    below the target."""
+
+    rule: RewardRule = RewardRule.OFF
+    min_mid: Price = Price(900_000)
+    min_price: Price = Price(950_000)
+    offset: Price = Price(10_000)
+
+
 class ExitPolicy(Struct, frozen=True, gc=False, kw_only=True):
     """How what is held is sold. The first that holds of: stop, break-even, profit, a rung that sells, and a resting
     order at `target`. All but the stop, which has its own, wait until the holding is `min_age` old, which is meant for
@@ -116,7 +136,8 @@ class ExitPolicy(Struct, frozen=True, gc=False, kw_only=True):
     rung holds: what is held then is held to settlement.
 
     `profit` (millionths) sells when the bid is so far above the entry. With `pairs_need_no_stop` stop and break-even
-    sell only what exceeds the equal Up and Down of a pair, which is worth 1 USD whatever happens.
+    sell only what exceeds the equal Up and Down of a pair, which is worth 1 USD whatever happens. `rewards` None:
+    nobody asks whether a target scores.
     """
 
     target: Price | None = None
@@ -127,6 +148,7 @@ class ExitPolicy(Struct, frozen=True, gc=False, kw_only=True):
     profit: int | None = None
     ladder: tuple[Rung, ...] = ()
     pairs_need_no_stop: bool = False
+    rewards: RewardPolicy | None = None
 
 
 class Decision(Struct, frozen=True, gc=False, kw_only=True):

@@ -2,10 +2,11 @@
 
 from polystra.core.desk import Desk
 from polystra.core.exits import Sells, wanted_exits
+from polystra.core.markets import Score
 from polystra.core.notes import PositionWatched
 from polystra.core.positions import Holding
 from polystra.core.strategy import ExitPolicy
-from polystra.core.terms import Outcome, Side
+from polystra.core.terms import Outcome, Purpose, Side
 from polystra.core.units import MICRO, Usd, show
 from polystra.core.view import MarketView
 
@@ -27,7 +28,15 @@ def _position(desk: Desk, view: MarketView, holding: Holding, policy: ExitPolicy
         bid=bid,
         pnl=None if bid is None else Usd(holding.shares * bid // MICRO - holding.cost),
         exit=_exit_of(desk, view, holding, policy, allowed),
+        score=None if policy.rewards is None else _score_of(desk, view, holding),
     )
+
+
+def _score_of(desk: Desk, view: MarketView, holding: Holding) -> Score | None:
+    """What the venue said last of the target that rests."""
+    mine = (one for one in desk.live if one.terms.outcome is holding.outcome and one.terms.purpose is Purpose.TARGET)
+    target = next(mine, None)
+    return None if target is None else desk.rewards.score(target.id, view.at)
 
 
 def _exit_of(desk: Desk, view: MarketView, holding: Holding, policy: ExitPolicy, allowed: Sells) -> str:

@@ -1,11 +1,15 @@
 """Once a minute a person hears how each position stands."""
 
+import pytest
+from msgspec.structs import replace
+
 from polystra.app.console import line_of
 from polystra.app.position_watch import PositionWatch
 from polystra.core import notes as nt
 from polystra.core.ids import MarketId, OrderId
+from polystra.core.markets import Score
 from polystra.core.terms import Outcome
-from polystra.core.units import price, seconds, shares, usd
+from polystra.core.units import Usd, price, seconds, shares, usd
 from tests.core_cases import covered, moment
 
 
@@ -54,3 +58,27 @@ def test_an_entry_that_is_given_up_says_why_and_the_second_try_names_both() -> N
     assert line_of(given_up) == "o3 given up unfilled: too old, 301 s old, price -1.2 % since it was placed"
     retried = nt.EntryRetried(market=STANDS.market, first=OrderId(3), second=OrderId(4))
     assert line_of(retried) == "o3 is tried again at the market as o4"
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [(Score.SCORING, "SCORING"), (Score.NOT_SCORING, "NOT SCORING"), (Score.UNKNOWN, "unknown")],
+)
+def test_the_line_says_whether_the_target_scores_where_that_is_watched(score: Score, words: str) -> None:
+    assert line_of(replace(STANDS, exit="target at 0.99", score=score)).endswith(f"target at 0.99, rewards: {words}")
+    assert line_of(nt.ScoreSeen(market=STANDS.market, order=OrderId(2), score=score)) == f"o2 rewards: {words}"
+
+
+@pytest.mark.parametrize(("estimate", "words"), [(usd("0.5"), "0.5000 USD estimated"), (None, "unknown")])
+def test_a_move_says_what_it_concedes_and_what_is_known_of_its_reward(estimate: Usd | None, words: str) -> None:
+    moved = nt.RewardMoved(
+        order=OrderId(3),
+        market=STANDS.market,
+        outcome=Outcome.UP,
+        before=price("0.99"),
+        after=price("0.97"),
+        shares=shares(60),
+        conceded=usd("1.20"),
+        estimate=estimate,
+    )
+    assert line_of(moved) == f"o3 rests at 0.97, not 0.99, for rewards: concedes 1.2 USD, earns {words}"

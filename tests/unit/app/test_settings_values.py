@@ -20,7 +20,7 @@ from polystra.core.risk import Limits
 from polystra.core.rules import Rules
 from polystra.core.sizing import StakeRules
 from polystra.core.strategies.tilted_prior import TiltedPrior
-from polystra.core.strategy import BreakEvenPolicy, ExitPolicy, Rung, RungAction, StopPolicy
+from polystra.core.strategy import BreakEvenPolicy, ExitPolicy, RewardPolicy, RewardRule, Rung, RungAction, StopPolicy
 from polystra.core.terms import TimeInForce
 from polystra.core.unfilled import UnfilledRules
 from polystra.core.units import Nanos, Price, Usd, price, seconds, usd
@@ -124,7 +124,20 @@ def test_the_exit_policy_is_the_settings() -> None:
         profit=125_000,
         ladder=(Rung(seconds(60), RungAction.SELL_INTO_BIDS), Rung(seconds(20), RungAction.HOLD)),
         pairs_need_no_stop=True,
+        rewards=RewardPolicy(
+            rule=RewardRule.WORTH_IT, min_mid=price("0.8"), min_price=price("0.85"), offset=price("0.02")
+        ),
     )
+
+
+def test_rewards_are_not_watched_by_default() -> None:
+    assert Settings().exit_policy.rewards is None
+
+
+@pytest.mark.parametrize(("name", "value"), [("watch", "true"), ("rule", '"original"')])
+def test_either_switch_has_rewards_watched(name: str, value: str) -> None:
+    policy = settings_from("", "defaults", {variable(f"rewards.{name}"): value}).exit_policy.rewards
+    assert policy == RewardPolicy(rule=RewardRule.OFF if name == "watch" else RewardRule.ORIGINAL)
 
 
 def test_break_even_profit_and_ladder_are_off_by_default() -> None:

@@ -78,6 +78,7 @@ def every_event(at: Instant, market: MarketId, order: OrderId) -> list[AnyEvent]
         ev.CancelOutcomeUnknown(at=at, order=order, why="timeout"),
         ev.OrderReported(at=at, order=order, matched=shares(0)),
         ev.OrderNotFound(at=at, order=order),
+        ev.ScoringRead(at=at, order=order, scoring=True),
         ev.SnapshotTaken(
             at=at, cash=usd(1_000), settled=(ev.HeldShares(market, Outcome.UP, shares(0)),), live=(order,)
         ),

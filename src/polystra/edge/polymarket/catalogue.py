@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from polystra.core.errors import InvalidQuantity, NotSupported
 from polystra.core.fees import FeeSchedule
@@ -117,6 +118,7 @@ def market_of(slug: str, entry: CatalogueEntry, terms: TradingTerms) -> Found:
         fees=_fees(entry, terms),
         generation=_generation(entry, terms),
         settlement=settlement,
+        rewards=None if terms.rewards is None else replace(terms.rewards, daily=entry.daily_rewards),
         assumptions=taken_on_trust,
     )
 

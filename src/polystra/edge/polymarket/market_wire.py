@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from polystra.core.events import OwnPrice
 from polystra.core.ids import MarketId, TokenId
-from polystra.core.markets import Payout
+from polystra.core.markets import Payout, RewardTerms
 from polystra.core.units import MICRO, Instant, Nanos, Price, Shares, Usd
 from polystra.edge.polymarket.wire import (
     MILLISECOND,
@@ -55,6 +55,7 @@ class CatalogueEntry(Struct, frozen=True, gc=False, kw_only=True):
     fees: FeeTerms | None
     resolution_source: str
     neg_risk: bool | None
+    daily_rewards: Usd | None = None
 
 
 class MarketState(Struct, frozen=True, gc=False, kw_only=True):
@@ -65,14 +66,6 @@ class MarketState(Struct, frozen=True, gc=False, kw_only=True):
     accepting: bool
     closed: bool
     payout: Payout | None
-
-
-class RewardTerms(Struct, frozen=True, gc=False, kw_only=True):
-    """What an order must be to earn rewards: least size, distance from the middle, and age."""
-
-    min_shares: Shares
-    max_spread: Price
-    min_age: Nanos
 
 
 class TradingTerms(Struct, frozen=True, gc=False, kw_only=True):
@@ -121,6 +114,7 @@ def read_catalogue_entry(raw: bytes) -> CatalogueEntry:
         fees=None if row.feeSchedule is None else _gamma_fees(row.feeSchedule),
         resolution_source=row.resolutionSource or "",
         neg_risk=row.negRisk,
+        daily_rewards=_daily_rewards(row.clobRewards),
     )
 
 
@@ -168,6 +162,13 @@ def read_trading_terms(raw: bytes) -> TradingTerms:
 def read_market_name(raw: bytes) -> MarketName:
     row = read(raw, _named)
     return MarketName(row.market_slug, {one.token_id: one.outcome for one in row.tokens})
+
+
+def _daily_rewards(programmes: "list[_Programme] | None") -> Usd | None:
+    """All programmes together. None where none is told, which does not say that there is none, or one without rate."""
+    rates = [one.rewardsDailyRate for one in programmes or ()]
+    stated = [quantity_of("rewardsDailyRate", rate) for rate in rates if rate is not None]
+    return Usd(sum(stated)) if stated and len(stated) == len(rates) else None
 
 
 def _reward_terms(row: "_R") -> RewardTerms | None:
@@ -262,6 +263,10 @@ class _FeeSchedule(Struct):
     rebateRate: Decimal | None = None  # noqa: N815
 
 
+class _Programme(Struct):
+    rewardsDailyRate: Decimal | None = None  # noqa: N815
+
+
 class _Gamma(Struct):
     conditionId: MarketId  # noqa: N815
     slug: str
@@ -274,6 +279,7 @@ class _Gamma(Struct):
     feeSchedule: _FeeSchedule | None = None  # noqa: N815
     resolutionSource: str | None = None  # noqa: N815
     negRisk: bool | None = None  # noqa: N815
+    clobRewards: list[_Programme] | None = None  # noqa: N815
 
 
 class _State(Struct):

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
+from polystra.core.markets import Score
 from polystra.core.terms import Liquidity, Outcome, Purpose, Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, Price, Shares, Usd
 
@@ -38,6 +39,17 @@ class Decision(Struct, frozen=True, kw_only=True):
     fee: Usd | None
     edge: int | None
     signals: dict[str, float | None]
+
+
+class Rewards(Struct, frozen=True, kw_only=True):
+    """What is known of liquidity rewards. `scores` is the venue's last word of each exit it was asked about; `conceded`
+    what the moved exits would bring less, filled whole where they rest now. `estimate` is what they were thought to
+    earn, None where nobody could say it of one of them. What the venue pays is not booked."""
+
+    scores: tuple[tuple[Score, int], ...]
+    moves: int
+    conceded: Usd
+    estimate: Usd | None
 
 
 class Denial(Struct, frozen=True):

@@ -10,6 +10,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from polystra.core.ids import MarketId
+from polystra.core.markets import Score
+from polystra.core.notes import RewardMoved, ScoreSeen
 from polystra.core.terms import Liquidity, Outcome, Purpose, Side, TimeInForce, TradeStage
 from polystra.core.units import Shares, Usd
 from polystra.edge.store.answers import (
@@ -20,6 +22,7 @@ from polystra.edge.store.answers import (
     OrderLine,
     OrderStep,
     Position,
+    Rewards,
     Run,
     Totals,
     Window,
@@ -32,6 +35,7 @@ from polystra.edge.store.tables import (
     denials,
     live_fills,
     markets,
+    notes,
     order_steps,
     orders,
     positions,
@@ -184,6 +188,23 @@ class LedgerReader:
         )
         return [ActionCount(row.strategy, row.action, row.reason, row.times) for row in rows]
 
+    def rewards(self) -> Rewards | None:
+        """None while nobody watched whether exits score."""
+        kinds = (ScoreSeen.__name__, RewardMoved.__name__)
+        rows = self._rows(select(notes.c.body).where(notes.c.kind.in_(kinds)).order_by(notes.c.id))
+        told = [_reward_note(row.body) for row in rows]
+        last = {note.order: note.score for note in told if isinstance(note, ScoreSeen)}
+        moves = [note for note in told if isinstance(note, RewardMoved)]
+        estimates = [note.estimate for note in moves if note.estimate is not None]
+        if not told:
+            return None
+        return Rewards(
+            scores=tuple((score, list(last.values()).count(score)) for score in Score),
+            moves=len(moves),
+            conceded=Usd(sum(note.conceded for note in moves)),
+            estimate=Usd(sum(estimates)) if len(estimates) == len(moves) else None,
+        )
+
     def close(self) -> None:
         self._db.close()
 
@@ -227,6 +248,9 @@ class LedgerReader:
         )
         rows = self._rows(select(decisions).where(decisions.c.id.in_(last)))
         return {row.market: _decision(row) for row in rows}
+
+
+_reward_note = msgspec.json.Decoder(ScoreSeen | RewardMoved).decode
 
 
 def _sum(amount: ColumnElement[Any]) -> Select[Any]:

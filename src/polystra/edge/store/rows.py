@@ -38,6 +38,8 @@ from polystra.core.notes import (
     PositionUnpriced,
     PositionWatched,
     ReadingFailed,
+    RewardMoved,
+    ScoreSeen,
     SlotSuspended,
     StateChanged,
     StopTriggered,
@@ -241,4 +243,6 @@ ROWS: dict[type[Note], Kept] = {
     PositionWatched: AS_IT_IS,
     FeedTroubled: AS_IT_IS,
     ClaimMoved: AS_IT_IS,
+    ScoreSeen: AS_IT_IS,
+    RewardMoved: AS_IT_IS,
 }
