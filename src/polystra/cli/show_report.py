@@ -5,7 +5,7 @@ from pathlib import Path
 
 from polystra.app.demo import DemoResult
 from polystra.app.report import Checked, Report, Source, WindowLine
-from polystra.app.words import cents, counted, day, rounded, signed, window_name
+from polystra.app.words import cents, counted, day, equity_words, rounded, signed, transition_words, window_name
 from polystra.cli.paper import Column, Paper
 from polystra.core.units import show
 
@@ -59,6 +59,7 @@ def _show(paper: Paper, report: Report) -> None:
             "Assumed, because no recording says it",
             [f"{text}{_of(count, report)}" for text, count in report.assumptions],
         ),
+        ("Changes of the state", [transition_words(one) for one in report.transitions]),
         ("Unknown", list(report.unknown)),
         ("Sources", [_source_line(source) for source in report.sources]),
     ):
@@ -125,6 +126,7 @@ def _totals(report: Report) -> Iterator[tuple[str, str]]:
         yield "open", f"{show(report.unsettled)} USD of cash went through windows that have not settled"
     yield "cash", f"{show(totals.cash)} USD, deposited {show(totals.deposited)}"
     yield "to redeem", f"{show(totals.redeemable)} USD, which is no cash until it is claimed"
+    yield "equity", equity_words(report.equity)
 
 
 def _check_lines(checked: Checked | None, cash: str) -> Iterator[str]:

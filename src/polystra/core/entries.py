@@ -18,12 +18,14 @@ from polystra.core.view import ANYTHING, MarketView, Wait
 
 class EntryPlan(Struct, frozen=True, gc=False, kw_only=True):
     """The entries that may be placed, the denials with the wish they answer, the slots whose resting entry is given up
-    now, and the wait of all verdicts."""
+    now, and the wait of all verdicts. `starved` when a wish was denied that would not be if what can be redeemed were
+    cash."""
 
     approved: tuple[Approved, ...] = ()
     denied: tuple[tuple[Wish, Denied], ...] = ()
     given_up: tuple[tuple[Slot, GivenUp], ...] = ()
     wait: Wait = ANYTHING
+    starved: bool = False
 
 
 NO_ENTRIES = EntryPlan()
@@ -44,6 +46,7 @@ def wanted_entries(
     given_up: list[tuple[Slot, GivenUp]] = []
     wait = ANYTHING
     promised = 0
+    starved = False
     for wished in wishes:
         slot = Slot(desk.market.id, wished.outcome, Side.BUY, Purpose.ENTRY)
         patience = _patience(desk, view, wished, slot, rules.unfilled)
@@ -74,7 +77,20 @@ def wanted_entries(
             promised += max(cost_of_worst(terms, desk.market.fees) - own, 0)
         else:
             denied.append((wish, verdict))
-    return EntryPlan(approved=tuple(approved), denied=tuple(denied), given_up=tuple(given_up), wait=wait)
+            starved = starved or _would_do(desk, wish, price, rules, situation)
+    return EntryPlan(
+        approved=tuple(approved), denied=tuple(denied), given_up=tuple(given_up), wait=wait, starved=starved
+    )
+
+
+def _would_do(desk: Desk, wish: Wish, price: Price, rules: Rules, now: Situation) -> bool:
+    """Whether a wish that was denied could be had if what can be redeemed were cash."""
+    if not now.account.redeemable:
+        return False
+    rich = replace(now.account, cash=Usd(now.account.cash + now.account.redeemable))
+    stake = stake_for(rules.stakes, wish.conviction, rich.free)
+    terms = _terms_of(desk, wish, price, now.offered, stake, now.view.at)
+    return isinstance(review(wish, terms, rules.limits, replace(now, account=rich)), Approved)
 
 
 def _patience(desk: Desk, view: MarketView, wish: Wish, slot: Slot, rules: UnfilledRules | None) -> Patience:

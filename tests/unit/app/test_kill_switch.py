@@ -8,7 +8,7 @@ import pytest
 
 from polystra.app import kill_switch
 from polystra.app.inbox import Inbox
-from polystra.app.kill_switch import Instruction, KillSwitch, SwitchStuck, Watch
+from polystra.app.kill_switch import Instruction, KillSwitch, SwitchStuck, Watch, Word
 from polystra.app.outbox import OrderNames, Outbox
 from polystra.core import commands as cm
 from polystra.core.events import OrderNotSent, TradingState, TradingStateSet
@@ -89,7 +89,7 @@ def test_a_folder_that_is_not_there_cannot_be_stopped_or_armed(tmp_path: Path) -
 def test_arming_takes_the_file_away_and_says_what_it_said(tmp_path: Path) -> None:
     switch = KillSwitch(tmp_path)
     switch.throw(STOP)
-    assert switch.arm(GO_ON) == STOP
+    assert switch.arm(GO_ON) == Word(state=STOPPED, who="ann", why="enough", at=Instant(7))
     assert not switch.thrown
     assert switch.arm(GO_ON) is None
 

@@ -17,6 +17,7 @@ from polystra.core.ids import VenueOrderId
 from polystra.core.notes import (
     AdjustmentBooked,
     BookDistrusted,
+    CashShort,
     ClaimMoved,
     ClockDrifted,
     DriftFound,
@@ -24,6 +25,7 @@ from polystra.core.notes import (
     EntryDenied,
     EntryGivenUp,
     EntryRetried,
+    EquityWatched,
     ExitUncovered,
     FeedTroubled,
     FillBooked,
@@ -237,6 +239,8 @@ ROWS: dict[type[Note], Kept] = {
     ClockDrifted: AS_IT_IS,
     PositionUnpriced: AS_IT_IS,
     PositionWatched: AS_IT_IS,
+    EquityWatched: AS_IT_IS,
+    CashShort: AS_IT_IS,
     FeedTroubled: AS_IT_IS,
     ClaimMoved: AS_IT_IS,
 }
