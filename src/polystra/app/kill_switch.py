@@ -126,7 +126,7 @@ class KillSwitch:
             self._arm.unlink(missing_ok=True)
             self._stop.unlink(missing_ok=True)
         except OSError as error:
-            raise SwitchStuck(f"{self._stop}: cannot be taken away ({error.strerror}): remove it by hand") from None
+            raise SwitchStuck(f"{error.filename}: cannot be taken away ({error.strerror}): remove it by hand") from None
         return before
 
     def arm(self, given: Instruction) -> Word | None:
@@ -139,7 +139,7 @@ class KillSwitch:
             self._stop.unlink(missing_ok=True)
             self._state.unlink(missing_ok=True)
         except OSError as error:
-            raise SwitchStuck(f"{self._stop}: cannot be taken away ({error.strerror}): remove it by hand") from None
+            raise SwitchStuck(f"{error.filename}: cannot be taken away ({error.strerror}): remove it by hand") from None
         return before
 
     def take_arm_word(self) -> Instruction | None:
