@@ -114,7 +114,7 @@ async def says_and_restarts(scene: Scene, command: str, state: TradingState, lif
         assert "within a second" in (await scene.tells(command, "--who", "ann", "--why", f"{command}!")).out
         began = stopwatch()
         await scene.has(*exits)
-        assert stopwatch() - began < A_WHILE
+        assert stopwatch() - began < 5 * A_WHILE, "far sooner, but for a machine that is busy"
         before = scene.taken
         await forbids(scene, before, *exits)
         kill(process.pid)
