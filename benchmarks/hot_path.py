@@ -41,7 +41,7 @@ from polystra.core.events import (
     Started,
 )
 from polystra.core.ids import OrderId
-from polystra.core.notes import MarketFollowed, PositionWatched
+from polystra.core.notes import EquityWatched, MarketFollowed, PositionWatched
 from polystra.core.terms import Side as OrderSide
 from polystra.core.units import MICRO, Instant, Price, Shares, price, seconds, usd
 from polystra.edge.clock import draw_salt
@@ -75,7 +75,7 @@ class Thinks(Protocol):
 
     def handle(self, event: AnyEvent) -> Step: ...
 
-    def positions(self, at: Instant) -> tuple[PositionWatched, ...]: ...
+    def positions(self, at: Instant) -> tuple[PositionWatched | EquityWatched, ...]: ...
 
     @property
     def next_wake(self) -> Instant | None: ...
@@ -128,7 +128,7 @@ class Given:
     def handle(self, event: AnyEvent) -> Step:
         return self._step if type(event) is BookChanged else NOTHING
 
-    def positions(self, at: Instant) -> tuple[PositionWatched, ...]:
+    def positions(self, at: Instant) -> tuple[PositionWatched | EquityWatched, ...]:
         return ()
 
 

@@ -7,8 +7,9 @@ out: what a strategy remembers, and trades that settle as they should. The ledge
 from collections.abc import Callable, Hashable
 from typing import Any, TypeAlias
 
-from polystra.app.words import clock, rounded, signed, window_name
+from polystra.app.words import cents, clock, equity_words, rounded, signed, window_name
 from polystra.core import notes as nt
+from polystra.core.account import Equity
 from polystra.core.claims import ClaimStage
 from polystra.core.engine import Step
 from polystra.core.events import AnyEvent, LedgerLoaded
@@ -266,6 +267,15 @@ def _reward_moved(note: nt.RewardMoved) -> str:
     )
 
 
+def _equity(note: nt.EquityWatched) -> str:
+    worth = Equity(cash=note.cash, at_bid=note.at_bid, at_cost=note.at_cost, redeemable=note.redeemable)
+    return f"equity {equity_words(worth)}"
+
+
+def _short(note: nt.CashShort) -> str:
+    return f"free cash {cents(note.free)} USD, redeemable {cents(note.redeemable)} USD: polystra redeem"
+
+
 LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.MarketFollowed: _followed,
     nt.EntryDecided: _decided,
@@ -293,6 +303,8 @@ LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.ClockDrifted: _clock_drifted,
     nt.PositionUnpriced: lambda note: f"no price for what is held since {clock(note.since)}: no stop can hold",
     nt.PositionWatched: _watched,
+    nt.EquityWatched: _equity,
+    nt.CashShort: _short,
     nt.FeedTroubled: lambda note: f"{note.stream} stream: {note.what}",
     nt.ScoreSeen: lambda note: f"{show_order(note.order)} rewards: {note.score}",
     nt.RewardMoved: _reward_moved,

@@ -1,8 +1,9 @@
-"""The kill switch of a run: a file `stop` in its folder. While it is there no order leaves.
+"""What a person allows a run to do: files in its folder, which need neither the ledger nor a trader that still moves.
 
-Whoever throws it needs neither the ledger nor a trader that still moves: a file is enough, and `touch stop` does. It is
-taken away by `polystra arm`, which leaves a word of its own, the file `arm`: a file that got lost arms nobody. The
-trader takes that word when it arms itself. While both are there, `stop` wins.
+`stop` is the kill switch: while it is there no order leaves, whatever is in it; `touch stop` does. `state` says
+`paused`, `reduce-only` or `stopped`; what cannot be read, or says anything else, means stopped. Both stand until
+`polystra arm` takes them away, which leaves a word of its own, the file `arm`: a file that got lost arms nobody. The
+trader takes that word when it arms itself. `stop` wins over `state`, and either over `arm`.
 """
 
 import asyncio
@@ -21,21 +22,37 @@ from polystra.core.units import Instant
 
 STOP = "stop"
 ARM = "arm"
+STATE = "state"
+
+BY_FILE: Final = (TradingState.PAUSED, TradingState.REDUCE_ONLY, TradingState.STOPPED)
+"""What the file `state` may say. Nobody is armed by a file that stands."""
 
 LOOK_EVERY: Final = 0.5
 """Seconds of the machine's time between two looks for the files; the outbox looks before each placement besides."""
 
-MOST_WORDS = 500
+MOST_WORDS = 2_000
 """Bytes of a file that are read and kept in the ledger."""
+
+_QUOTED = 60
+"""Characters that are repeated of a file that nobody understands."""
 
 
 class SwitchStuck(PolystraError):
-    """A file of the kill switch could not be written or taken away."""
+    """A file by which a person commands could not be written or taken away."""
 
 
 class Instruction(Struct, frozen=True, kw_only=True):
     """Who wants trading to stop or to go on, why, and since when by the machine's clock."""
 
+    who: str
+    why: str
+    at: Instant = Instant(0)
+
+
+class Word(Struct, frozen=True, kw_only=True):
+    """What the files say that holds, by whom and why."""
+
+    state: TradingState
     who: str
     why: str
     at: Instant = Instant(0)
@@ -47,6 +64,7 @@ class KillSwitch:
     def __init__(self, folder: Path) -> None:
         self._stop = folder / STOP
         self._arm = folder / ARM
+        self._state = folder / STATE
 
     @property
     def thrown(self) -> bool:
@@ -73,6 +91,7 @@ class KillSwitch:
                 os.write(file, msgspec.json.encode(given) + b"\n")
                 os.fsync(file)
                 self._arm.unlink(missing_ok=True)
+                self._state.unlink(missing_ok=True)
         finally:
             os.close(file)
         return True
@@ -81,17 +100,47 @@ class KillSwitch:
         """What the file `stop` says; None when there is none."""
         return _read(self._stop) if self.thrown else None
 
-    def arm(self, given: Instruction) -> Instruction | None:
-        """Takes the file `stop` away, and says what it said; None when it was not there. Raises `SwitchStuck`."""
-        said = self.stop_word()
+    def word(self) -> Word | None:
+        """What holds by the files; None when a person forbids nothing."""
+        stop = self.stop_word()
+        if stop is not None:
+            return Word(state=TradingState.STOPPED, who=stop.who, why=stop.why, at=stop.at)
+        return _read_state(self._state)
+
+    def commanded(self) -> Word | None:
+        """What holds by the files, or will once a trader has read the word to arm; None when they say nothing."""
+        said = self.word()
+        if said is not None or not self._arm.exists():
+            return said
+        given = _read(self._arm)
+        return Word(state=TradingState.ARMED, who=given.who, why=given.why, at=given.at)
+
+    def restrict(self, word: Word) -> Word | None:
+        """From now on `word` holds, and nothing that was said before; says what that was. Where the same held already
+        the first words stay. Raises `SwitchStuck`."""
+        before = self.word()
+        if before is not None and before.state is word.state:
+            return before
+        _write(self._state, word)
         try:
-            written = self._arm.with_name(f"{ARM}.new")
-            written.write_bytes(msgspec.json.encode(given) + b"\n")
-            written.replace(self._arm)
+            self._arm.unlink(missing_ok=True)
             self._stop.unlink(missing_ok=True)
         except OSError as error:
-            raise SwitchStuck(f"{self._arm}: cannot be written ({error.strerror}): name the folder of a run") from None
-        return said
+            raise SwitchStuck(f"{error.filename}: cannot be taken away ({error.strerror}): remove it by hand") from None
+        return before
+
+    def arm(self, given: Instruction) -> Word | None:
+        """Takes the files `stop` and `state` away, and says what held by them; None when neither was there.
+
+        Raises `SwitchStuck`."""
+        before = self.word()
+        _write(self._arm, given)
+        try:
+            self._stop.unlink(missing_ok=True)
+            self._state.unlink(missing_ok=True)
+        except OSError as error:
+            raise SwitchStuck(f"{error.filename}: cannot be taken away ({error.strerror}): remove it by hand") from None
+        return before
 
     def take_arm_word(self) -> Instruction | None:
         """What the file `arm` says, which is taken away by this; None when there is none, or it stays."""
@@ -106,20 +155,20 @@ class KillSwitch:
 
 
 class Watch:
-    """Tells the engine of the switch, each change once. Mutable. `state` is what the trader starts from."""
+    """Tells the engine what holds by the files, each change once. Mutable. `state` is what the trader starts from."""
 
     def __init__(self, switch: KillSwitch, put: Callable[[TradingStateSet], None], state: TradingState) -> None:
         self._switch = switch
         self._put = put
-        self._stopped = state is TradingState.STOPPED
+        self._told = state
 
     def look(self) -> None:
-        said = self._switch.stop_word()
+        said = self._switch.word()
         if said is not None:
-            if not self._stopped:
-                self._tell(TradingState.STOPPED, said)
-        elif (said := self._switch.take_arm_word()) is not None:
-            self._tell(TradingState.ARMED, said)
+            if said.state is not self._told:
+                self._tell(said)
+        elif (given := self._switch.take_arm_word()) is not None:
+            self._tell(Word(state=TradingState.ARMED, who=given.who, why=given.why))
 
     async def keep_looking(self) -> None:
         """Until it is cancelled."""
@@ -127,9 +176,9 @@ class Watch:
             await asyncio.sleep(LOOK_EVERY)
             self.look()
 
-    def _tell(self, state: TradingState, said: Instruction) -> None:
-        self._stopped = state is TradingState.STOPPED
-        self._put(TradingStateSet(at=Instant(0), state=state, who=said.who, why=said.why))
+    def _tell(self, said: Word) -> None:
+        self._told = said.state
+        self._put(TradingStateSet(at=Instant(0), state=said.state, who=said.who, why=said.why))
 
 
 def _read(path: Path) -> Instruction:
@@ -137,7 +186,44 @@ def _read(path: Path) -> Instruction:
     words = b""
     with suppress(OSError), path.open("rb") as file:
         words = file.read(MOST_WORDS)
-    with suppress(msgspec.DecodeError):
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
         return msgspec.json.decode(words, type=Instruction)
     text = words.decode("utf-8", "replace").strip()
     return Instruction(who=f"file {path.name}", why=text or f"the file {path.name} is there")
+
+
+def _read_state(path: Path) -> Word | None:
+    """As `polystra pause` writes it, or by hand: one of the words, and behind it why."""
+    try:
+        with path.open("rb") as file:
+            words = file.read(MOST_WORDS)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return _not_understood(path, f"cannot be read ({error.strerror})")
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        word = msgspec.json.decode(words, type=Word)
+        return word if word.state in BY_FILE else _not_understood(path, f"says {word.state}")
+    text = words.decode("utf-8", "replace").strip()
+    first, *rest = text.split(maxsplit=1) or [""]
+    if first not in BY_FILE:
+        return _not_understood(path, f'says "{text[:_QUOTED]}"')
+    return Word(state=TradingState(first), who=f"file {path.name}", why=" ".join(rest) or f"the file says {first}")
+
+
+def _not_understood(path: Path, what: str) -> Word:
+    why = f"the file {path.name} {what}, which is none of {', '.join(BY_FILE)}: stopped until polystra arm"
+    return Word(state=TradingState.STOPPED, who=f"file {path.name}", why=why)
+
+
+def _write(path: Path, said: Instruction | Word) -> None:
+    """Whole or not at all. Raises `SwitchStuck`."""
+    written = path.with_name(f"{path.name}.new")
+    try:
+        with written.open("wb") as file:
+            file.write(msgspec.json.encode(said) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        written.replace(path)
+    except OSError as error:
+        raise SwitchStuck(f"{path}: cannot be written ({error.strerror}): name the folder of a run") from None

@@ -12,8 +12,9 @@ from polystra.app.inbox import Inbox
 from polystra.app.kill_switch import KillSwitch
 from polystra.core.commands import AnyCommand, DropNotifications, PlaceOrder, ResendOrder
 from polystra.core.errors import PolystraError
-from polystra.core.events import OrderNotSent
+from polystra.core.events import OrderNotSent, TradingState
 from polystra.core.ids import OrderId, VenueOrderId
+from polystra.core.terms import Side
 from polystra.core.units import Instant
 from polystra.edge.ready import Ready
 
@@ -54,7 +55,8 @@ class OrderNames:
 
 
 class Outbox:
-    """The only way out. While the kill `switch` is thrown no placement leaves, whatever the engine knows of it."""
+    """The only way out. What a person forbade by the files of `switch` does not leave, whatever the engine knows of it:
+    no placement of a run that is stopped, no BUY of one that is paused or reduce-only. Mutable."""
 
     def __init__(
         self, inbox: Inbox, signer: Signer, names: OrderNames, venue: Venue, switch: KillSwitch | None = None
@@ -65,6 +67,7 @@ class Outbox:
         self._venue = venue
         self._switch = switch
         self._stopped: str | None = None
+        self._buys: set[OrderId] = set()
 
     def prepare(self, commands: Iterable[AnyCommand]) -> list[Ready]:
         """Sign what must be signed. An order that cannot be has no venue id: it is recorded, and never sent."""
@@ -73,6 +76,8 @@ class Outbox:
             if not isinstance(command, PlaceOrder):
                 ready.append(Ready(command=command))
                 continue
+            if command.terms.side is Side.BUY:
+                self._buys.add(command.order)
             try:
                 signed = self._signer.sign(command)
             except CannotSign as error:
@@ -89,32 +94,40 @@ class Outbox:
         self._stopped = why
 
     def send(self, ready: Sequence[Ready]) -> None:
-        why_not = self._stopped or self._killed(ready)
-        if why_not is not None:
-            self.hold_back(ready, why_not)
-            return
-        self._venue.send([one for one in ready if one.venue_order is not None or not _is_new(one)])
-
-    def _killed(self, ready: Sequence[Ready]) -> str | None:
-        if self._switch is None or not any(map(_places, ready)) or not self._switch.thrown:
-            return None
-        return "the kill switch is thrown"
+        said = self._switch.word() if self._switch is not None and any(map(_places, ready)) else None
+        if self._stopped is not None:
+            self.hold_back(ready, self._stopped)
+        elif said is None:
+            self._venue.send([one for one in ready if _can_go(one)])
+        elif said.state is TradingState.STOPPED:
+            self.hold_back(ready, "the kill switch is thrown")
+        else:
+            self._venue.send([one for one in ready if _can_go(one) and not self._buys_with(one)])
+            self._tell_unsent(filter(self._buys_with, ready), f"the run is {said.state}")
 
     def hold_back(self, ready: Sequence[Ready], why: str) -> None:
         """Placements and what must be recorded before stay here, because of `why`; everything else goes. An order that
         could not be signed has been told already; one that was to be sent again stays in doubt."""
         self._venue.send([one for one in ready if not _needs_record(one)])
-        for one in ready:
+        self._tell_unsent(ready, why)
+
+    def _tell_unsent(self, held: Iterable[Ready], why: str) -> None:
+        for one in held:
             if isinstance(one.command, PlaceOrder) and one.venue_order is not None:
                 self._inbox.put(OrderNotSent(at=Instant(0), order=one.command.order, why=why))
+
+    def _buys_with(self, ready: Ready) -> bool:
+        """Only what this process signed is ever sent again, so it knows the side of each."""
+        return isinstance(ready.command, PlaceOrder | ResendOrder) and ready.command.order in self._buys
 
 
 def _places(ready: Ready) -> bool:
     return isinstance(ready.command, PlaceOrder | ResendOrder)
 
 
-def _is_new(ready: Ready) -> bool:
-    return isinstance(ready.command, PlaceOrder)
+def _can_go(ready: Ready) -> bool:
+    """All but an order that could not be signed."""
+    return ready.venue_order is not None or not isinstance(ready.command, PlaceOrder)
 
 
 def _needs_record(ready: Ready) -> bool:

@@ -1,7 +1,7 @@
 """Looks once a minute at what is held, for whoever looks on (SPEC L5)."""
 
 from polystra.core.engine import Engine
-from polystra.core.notes import PositionWatched
+from polystra.core.notes import EquityWatched, PositionWatched
 from polystra.core.units import Instant, seconds
 
 EVERY = seconds(60)
@@ -14,8 +14,8 @@ class PositionWatch:
         self._engine = engine
         self._due = Instant(0)
 
-    def look(self, at: Instant) -> tuple[PositionWatched, ...]:
-        """How each position stands, with the first event of a minute; nothing in between."""
+    def look(self, at: Instant) -> tuple[PositionWatched | EquityWatched, ...]:
+        """How each position stands and what all is worth, with the first event of a minute; nothing in between."""
         if at < self._due:
             return ()
         self._due = Instant((at // EVERY + 1) * EVERY)

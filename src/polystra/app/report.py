@@ -13,11 +13,12 @@ from polystra.app.recordings import Recording, kept
 from polystra.app.session import EXCHANGE_LOG, LEDGER
 from polystra.app.words import counted
 from polystra.app.world import TRADER
+from polystra.core.account import Equity
 from polystra.core.ids import MarketId
 from polystra.core.markets import Payout
 from polystra.core.terms import Outcome, Purpose
 from polystra.core.units import Shares, Usd
-from polystra.edge.store.answers import OrderLine, Rewards, Run, Totals, Window
+from polystra.edge.store.answers import OrderLine, Rewards, Run, Totals, Transition, Window
 from polystra.edge.store.queries import LedgerReader
 from polystra.sim.records import Truth
 
@@ -79,6 +80,8 @@ class Report(Struct, frozen=True, kw_only=True):
     lines: tuple[WindowLine, ...]
     counts: Counts
     totals: Totals
+    equity: Equity
+    transitions: tuple[Transition, ...]
     unsettled: Usd
     assumptions: tuple[tuple[str, int], ...]
     sources: tuple[Source, ...]
@@ -104,6 +107,8 @@ def report_of(ledger: LedgerReader, recordings: Sequence[Recording], truth: Trut
         lines=lines,
         counts=_counts(lines),
         totals=ledger.totals(),
+        equity=ledger.equity(),
+        transitions=tuple(ledger.transitions()),
         unsettled=Usd(sum(window.cash for window in windows if window.settled_at is None)),
         assumptions=_counted(text for window in windows for text in _assumed(window, recordings)),
         sources=_sources(recordings),

@@ -7,14 +7,16 @@ from typing import Any
 
 from polystra.app.check import Difference
 from polystra.app.demo import DemoResult
+from polystra.app.kill_switch import Word
 from polystra.app.replay import ReplayResult, words_of
 from polystra.app.report import Checked, Report, WindowLine
 from polystra.app.status import Status
 from polystra.app.words import window_name
+from polystra.core.account import Equity
 from polystra.core.engine import Step
 from polystra.core.ids import show_order
 from polystra.core.units import Instant, show
-from polystra.edge.store.answers import Decision, OrderLine, Position, Rewards, Window
+from polystra.edge.store.answers import Decision, OrderLine, Position, Rewards, Transition, Window
 from polystra.edge.store.migrations import SchemaStatus
 
 Json = dict[str, Any]
@@ -57,6 +59,8 @@ def of_report(report: Report) -> Json:
         "deposited_usd": show(totals.deposited),
         "ledger_cash_usd": show(totals.cash),
         "redeemable_usd": show(totals.redeemable),
+        "equity": _equity(report.equity),
+        "states": [_transition(one) for one in report.transitions],
         "unsettled_cash_usd": show(report.unsettled),
         "rewards": None if report.rewards is None else _rewards(report.rewards),
         **_check(checked),
@@ -119,8 +123,11 @@ def of_status(status: Status) -> Json:
         "ended_at": None if run is None or run.ended_at is None else iso(run.ended_at),
         "process": status.process,
         "state": status.state,
+        "state_by_file": None if status.by_file is None else _word(status.by_file),
+        "states": [_transition(one) for one in status.transitions],
         "cash_usd": show(totals.cash),
         "redeemable_usd": show(totals.redeemable),
+        "equity": _equity(status.equity),
         "windows": totals.windows,
         "windows_settled": totals.settled,
         "halted": [_slug(status, market) for market in status.halted],
@@ -145,6 +152,26 @@ def iso(at: Instant) -> str:
     """`2026-09-28T13:31:05.000250Z`; what is finer than a microsecond is dropped."""
     moment = datetime.fromtimestamp(at // 10**9, UTC).replace(microsecond=at % 10**9 // 1_000)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _equity(one: Equity) -> Json:
+    """`held_at_cost_usd` is what is held and nobody knows a bid for."""
+    return {
+        "total_usd": show(one.total),
+        "cash_usd": show(one.cash),
+        "held_at_bid_usd": show(one.at_bid),
+        "held_at_cost_usd": show(one.at_cost),
+        "redeemable_usd": show(one.redeemable),
+        "bids_of": None if one.priced_at is None else iso(one.priced_at),
+    }
+
+
+def _transition(one: Transition) -> Json:
+    return {"at": iso(one.at), "before": one.before, "after": one.after, "who": one.who, "why": one.why}
+
+
+def _word(one: Word) -> Json:
+    return {"state": one.state.value, "who": one.who, "why": one.why}
 
 
 def _check(checked: Checked | None) -> Json:

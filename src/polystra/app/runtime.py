@@ -1,6 +1,6 @@
 """The loop. One task owns engine and writes; everything else talks to it through the inbox."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeAlias
 
@@ -27,8 +27,8 @@ def silent(event: AnyEvent, step: Step) -> None:
 async def run(
     engine: Engine, inbox: Inbox, journal: Journal, ledger: Ledger, outbox: Outbox, tell: Listener = silent
 ) -> None:
-    """Until the inbox ends. `tell` hears every step that changed something, after it was recorded; and once a minute,
-    with what is recorded nowhere, how each position stands.
+    """Until the inbox ends. `tell` hears every step that changed something, after it was recorded; and once a minute
+    how each position stands, and what all is worth, which no journal has.
 
     A journal or ledger that cannot be written stops new orders, not the loop: cancels go on, and what could not be
     written is written later. Raises `LedgerUnavailable` when it could not be to the end.
@@ -46,6 +46,7 @@ async def run(
             else:
                 outbox.hold_back(ready, why_not)
         positions = watch.look(event.at)
+        keeper.keep_watch(positions)
         if step is not NOTHING or positions:
             tell(event, Step(step.commands, (*step.notes, *positions)) if positions else step)
         inbox.wake_at(engine.next_wake)
@@ -92,6 +93,12 @@ class _Keeper:
         self._notes.clear()
         self._broken = False
         return None
+
+    def keep_watch(self, positions: Sequence[AnyNote]) -> None:
+        """How positions stood is kept for who asks later; what cannot be kept is missed by nobody."""
+        if positions and not self._notes:
+            with suppress(LedgerUnavailable):
+                self._ledger.record(self._seq, self._at, (), positions)
 
     def write_rest(self) -> None:
         """The last chance for what waits still; raises `LedgerUnavailable`."""

@@ -10,20 +10,24 @@ from pathlib import Path
 from msgspec import Struct
 
 from polystra.app.check import is_open
+from polystra.app.kill_switch import KillSwitch, Word
 from polystra.app.session import LEDGER
+from polystra.core.account import Equity
 from polystra.core.events import LedgerLoaded
 from polystra.core.ids import MarketId
 from polystra.core.units import Instant
 from polystra.edge.store import restore
-from polystra.edge.store.answers import Decision, OrderLine, Position, Run, Totals, Window
+from polystra.edge.store.answers import Decision, OrderLine, Position, Run, Totals, Transition, Window
 from polystra.edge.store.db import open_readonly
 from polystra.edge.store.queries import LedgerReader
 
 LAST_DECISIONS = 5
+LAST_TRANSITIONS = 5
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """`process` says whether a trader is at work; `state` is what it may do (`TradingState`).
+    """`process` says whether a trader is at work; `state` is what it may do (`TradingState`) by its ledger, and
+    `by_file` what the run's folder says, which no trader may have read yet. `transitions` are the last ones.
 
     `positions` are those of windows that have not settled; `decisions` the ones that counted in the newest windows.
     """
@@ -31,6 +35,9 @@ class Status(Struct, frozen=True, kw_only=True):
     run: Run | None
     process: str
     state: str
+    transitions: tuple[Transition, ...]
+    by_file: Word | None
+    equity: Equity
     totals: Totals
     windows: Mapping[MarketId, Window]
     halted: tuple[MarketId, ...]
@@ -51,6 +58,9 @@ def read_status(folder: Path) -> Status:
             run=run,
             process=_process(path, run),
             state=remembered.state.value,
+            transitions=tuple(ledger.transitions()[-LAST_TRANSITIONS:]),
+            by_file=KillSwitch(folder).commanded(),
+            equity=ledger.equity(),
             totals=ledger.totals(),
             windows=windows,
             halted=remembered.halted,

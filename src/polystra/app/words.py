@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from polystra.core.account import Equity
 from polystra.core.units import Instant, Usd, decimal
+from polystra.edge.store.answers import Transition
 
 _MINUTE = 60 * 10**9
 
@@ -49,6 +51,23 @@ def counted(count: int, thing: str, things: str | None = None) -> str:
 def cents(amount: Usd) -> str:
     """`-13.92`"""
     return rounded(amount, 2)
+
+
+def transition_words(one: Transition) -> str:
+    """`28 Sep 13:31  paused, was armed: lunch (ann, polystra pause)`"""
+    return f"{moment(one.at)}  {one.after}, was {one.before}: {one.why} ({one.who})"
+
+
+def equity_words(worth: Equity) -> str:
+    """`1003.10 USD: cash 940.00, held 8.00 at the last bids, held 5.00 at cost, no bid known, to redeem 50.10`"""
+    parts = [f"cash {cents(worth.cash)}"]
+    if worth.at_bid:
+        parts.append(f"held {cents(worth.at_bid)} at the last bids")
+    if worth.at_cost:
+        parts.append(f"held {cents(worth.at_cost)} at cost, no bid known")
+    if worth.redeemable:
+        parts.append(f"to redeem {cents(worth.redeemable)}")
+    return f"{cents(worth.total)} USD: {', '.join(parts)}"
 
 
 def _to(quantity: int, places: int) -> Decimal:

@@ -15,7 +15,8 @@ from polystra.cli.exchange_help import ExchangeCommand
 from polystra.cli.options import Folder, Json, SettingsFile, print_json
 from polystra.cli.redeem import redeem
 from polystra.cli.run import run
-from polystra.cli.venue_commands import arm, balance, book, cancel, cancel_all, order, orders, trades
+from polystra.cli.states import arm, pause, reduce_only, stop
+from polystra.cli.venue_commands import balance, book, cancel, cancel_all, order, orders, trades
 
 app = typer.Typer(
     name="polystra",
@@ -33,7 +34,7 @@ standing = typer.Typer(name="exchange", invoke_without_command=True, cls=Exchang
 standing.callback()(exchange)
 standing.command()(calibrate)
 app.add_typer(standing)
-for straight in (orders, order, cancel, cancel_all, balance, trades, book, arm):
+for straight in (orders, order, cancel, cancel_all, balance, trades, book, pause, reduce_only, stop, arm):
     app.command()(straight)
 
 

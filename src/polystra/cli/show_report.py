@@ -5,7 +5,7 @@ from pathlib import Path
 
 from polystra.app.demo import DemoResult
 from polystra.app.report import Checked, Report, Source, WindowLine
-from polystra.app.words import cents, counted, day, rounded, signed, window_name
+from polystra.app.words import cents, counted, day, equity_words, rounded, signed, transition_words, window_name
 from polystra.cli.paper import Column, Paper
 from polystra.core.units import show
 from polystra.edge.store.answers import Rewards
@@ -60,6 +60,7 @@ def _show(paper: Paper, report: Report) -> None:
             "Assumed, because no recording says it",
             [f"{text}{_of(count, report)}" for text, count in report.assumptions],
         ),
+        ("Changes of the state", [transition_words(one) for one in report.transitions]),
         ("Unknown", list(report.unknown)),
         ("Sources", [_source_line(source) for source in report.sources]),
     ):
@@ -128,6 +129,7 @@ def _totals(report: Report) -> Iterator[tuple[str, str]]:
         yield from _rewards(report.rewards)
     yield "cash", f"{show(totals.cash)} USD, deposited {show(totals.deposited)}"
     yield "to redeem", f"{show(totals.redeemable)} USD, which is no cash until it is claimed"
+    yield "equity", equity_words(report.equity)
 
 
 def _rewards(rewards: Rewards) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from polystra.app.console import line_of
 from polystra.app.replay import FirstDifference, ReplayResult, words_of
 from polystra.app.status import Status
-from polystra.app.words import clock, moment, rounded, window_name
+from polystra.app.words import clock, equity_words, moment, rounded, transition_words, window_name
 from polystra.cli.paper import Paper
 from polystra.core.commands import AnyCommand, CancelOrder, PlaceOrder, QueryOrder
 from polystra.core.engine import Step
@@ -44,12 +44,18 @@ def show_status(status: Status) -> None:
         (
             ("run", "none" if run is None else f"{run.id}, {run.mode}, {run.strategy}, since {moment(run.started_at)}"),
             ("process", status.process),
-            ("state", status.state + (f", {len(status.halted)} windows halted" if status.halted else "")),
+            ("state", _state(status)),
+            *_by_file(status),
+            ("equity", equity_words(status.equity)),
+            *_priced(status),
             ("cash", f"{show(totals.cash)} USD"),
             ("to redeem", f"{show(totals.redeemable)} USD"),
             ("windows", f"{totals.windows}, {totals.settled} settled"),
         )
     )
+    if status.transitions:
+        paper.heading("Last changes of the state")
+        paper.lines(transition_words(one) for one in status.transitions)
     paper.heading("Open orders")
     paper.lines(_open_orders(status))
     paper.heading("Positions")
@@ -104,6 +110,28 @@ def _in_short(one: AnyCommand | AnyNote) -> str:
             return f"command  {type(one).__name__} {show_order(order)}"
         case _:
             return f"command  {words_of(one)}"
+
+
+def _state(status: Status) -> str:
+    """By the ledger, with who and why it is so, unless nobody ever changed it."""
+    halted = f", {len(status.halted)} windows halted" if status.halted else ""
+    if not status.transitions:
+        return status.state + halted
+    last = status.transitions[-1]
+    return f"{status.state} since {moment(last.at)}, by {last.who}: {last.why}{halted}"
+
+
+def _by_file(status: Status) -> Iterator[tuple[str, str]]:
+    """What the folder says, which a trader reads within a second and at its start."""
+    word = status.by_file
+    if word is not None:
+        unread = "" if word.state.value == status.state else ", which no trader has read yet"
+        yield "by a file", f"{word.state}{unread}, by {word.who}: {word.why}"
+
+
+def _priced(status: Status) -> Iterator[tuple[str, str]]:
+    if status.equity.priced_at is not None:
+        yield "bids of", moment(status.equity.priced_at)
 
 
 def _open_orders(status: Status) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Commands that go straight to the venue: they need no ledger and no trader that moves. And the kill switch."""
+"""Commands that go straight to the venue: they need no ledger and no trader that moves."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from polystra.cli.errors import WRONG_RESULT, clearly, say
-from polystra.cli.options import BadChoice, Folder, Json, print_json
+from polystra.cli.options import BadChoice, Json, print_json
+from polystra.cli.states import LONGEST_WHY, Why, instruction
 
 if TYPE_CHECKING:
     from polystra.app.access import Access
-    from polystra.app.kill_switch import Instruction
     from polystra.core.ids import VenueOrderId
     from polystra.edge.polymarket.client import Client
 
@@ -27,7 +27,6 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="The folder of a run that goes on: its own exchange and account."),
 ]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the record.")]
 
 
 @clearly
@@ -158,31 +157,12 @@ def book(
     print_json(of_book(found)) if as_json else show_book(found)
 
 
-@clearly
-def arm(out: Folder, why: Why = "armed by hand", as_json: Json = False) -> None:
-    """Let a run trade again that cancel-all, a file `stop` or a broken disk has stopped."""
-    from polystra.app.kill_switch import KillSwitch
-    from polystra.app.session import LEDGER
-    from polystra.app.status import is_at_work
-
-    switch = KillSwitch(out)
-    if not (switch.thrown or (out / LEDGER).exists()):
-        raise BadChoice(f"{out} holds no run: name the folder of one")
-    lifted = switch.arm(_instruction("arm", why))
-    at_work = is_at_work(out)
-    if as_json:
-        print_json({"stopped_by": lifted and lifted.who, "stopped_why": lifted and lifted.why, "at_work": at_work})
-        return
-    was = "no kill switch was thrown" if lifted is None else f"taken away: the stop by {lifted.who} ({lifted.why})"
-    print(f"{was}; the run is armed {'within a second' if at_work else 'when it is gone on with'}")
-
-
 def _throw(folder: Path, why: str) -> str | None:
     """None when it is thrown; what else must be said at once, and keeps nothing from being cancelled."""
     from polystra.app.kill_switch import KillSwitch, SwitchStuck
 
     try:
-        new = KillSwitch(folder).throw(_instruction("cancel-all", why))
+        new = KillSwitch(folder).throw(instruction("cancel-all", _in_short(why)))
     except SwitchStuck as error:
         say(str(error))
         return str(error)
@@ -191,22 +171,10 @@ def _throw(folder: Path, why: str) -> str | None:
     return None
 
 
-def _instruction(command: str, why: str) -> "Instruction":
-    from polystra.app.kill_switch import Instruction
-    from polystra.edge.clock import WallClock
-
-    return Instruction(who=f"{_user()}, polystra {command}", why=why, at=WallClock().now())
-
-
-def _user() -> str:
-    import os
-    import pwd
-
-    number = os.getuid()
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"user {number}"
+def _in_short(why: str) -> str:
+    """An emergency is not refused for its words."""
+    plain = "".join(one if one.isprintable() else " " for one in why)
+    return plain.strip()[:LONGEST_WHY] or "cancel-all"
 
 
 def _access(exchange: Path | None, account: int, out: Path | None) -> "Access":

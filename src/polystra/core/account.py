@@ -8,7 +8,7 @@ from polystra.core.fees import FeeSchedule, worst_fee
 from polystra.core.orders import Order
 from polystra.core.positions import MarketPosition
 from polystra.core.terms import Side
-from polystra.core.units import Usd, cost_of
+from polystra.core.units import Instant, Usd, cost_of
 
 
 class Account(Struct, frozen=True, gc=False, kw_only=True):
@@ -27,6 +27,21 @@ class Account(Struct, frozen=True, gc=False, kw_only=True):
     def free(self) -> Usd:
         """Cash that no live order may still spend."""
         return Usd(self.cash - self.reserved)
+
+
+class Equity(Struct, frozen=True, gc=False, kw_only=True):
+    """What everything is worth. What is held is valued at the bid that is known last (`at_bid`), the oldest of them of
+    `priced_at`; where nobody knows one, at what it cost, fees included (`at_cost`): that is no price."""
+
+    cash: Usd
+    at_bid: Usd = Usd(0)
+    at_cost: Usd = Usd(0)
+    redeemable: Usd = Usd(0)
+    priced_at: Instant | None = None
+
+    @property
+    def total(self) -> Usd:
+        return Usd(self.cash + self.at_bid + self.at_cost + self.redeemable)
 
 
 def reserved_by(orders: Iterable[Order], fees: FeeSchedule | None) -> Usd:

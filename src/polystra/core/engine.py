@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from polystra.core import lifecycle
 from polystra.core import notes as nt
-from polystra.core.account import stake_of
+from polystra.core.account import Account, stake_of
 from polystra.core.additions import additions
 from polystra.core.commands import (
     AnyCommand,
@@ -53,13 +53,16 @@ from polystra.core.strategy import Decision, ExitPolicy, Strategy
 from polystra.core.terms import Outcome, Purpose
 from polystra.core.units import Instant, Usd, seconds
 from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
-from polystra.core.watched import positions_of
+from polystra.core.watched import equity_of, positions_of
 
 NAP = seconds(0.001)
 """No wait is shorter, whatever a strategy asks for: one that is over already would wake for ever."""
 
 UNPRICED_AFTER = seconds(15)
 """How long what is held may be without a price until a person hears of it."""
+
+SHORT_AGAIN = seconds(3_600)
+"""How often at most a person hears that what can be redeemed is missing as cash."""
 
 
 class Step(Struct, frozen=True, gc=False):
@@ -101,13 +104,15 @@ class Engine:
         known.notes.clear()
         return step
 
-    def positions(self, at: Instant) -> tuple[nt.PositionWatched, ...]:
-        """How everything that is held in open markets stands. A question: it changes nothing."""
+    def positions(self, at: Instant) -> tuple[nt.PositionWatched | nt.EquityWatched, ...]:
+        """How everything that is held in open markets stands, and what all is worth; nothing where nothing is held. A
+        question: it changes nothing."""
         known = self._known
         held = (desk for desk in known.open_desks if not desk.position.flat)
-        looks = ((desk, desk.view(at, known.surroundings(desk.market, Usd(0)))) for desk in held)
+        looks = [(desk, desk.view(at, known.surroundings(desk.market, Usd(0)))) for desk in held]
         sells = known.standing.sells(at)
-        return tuple(one for desk, view in looks for one in positions_of(desk, view, sells))
+        stand = (one for desk, view in looks for one in positions_of(desk, view, sells))
+        return (*stand, equity_of(known.account, looks)) if looks else ()
 
     @property
     def next_wake(self) -> Instant | None:
@@ -154,6 +159,8 @@ class Engine:
         wait = desk.own_bands(desk.decision).both(entries.wait).both(exits.wait)
         desk.wait = wait.ending(until).lasting(Instant(at + NAP))
         self._say_what_changed(desk, view, entries, exits)
+        if entries.starved:
+            self._say_short(account)
         known.notes.extend(lifecycle.gave_up(desk, slot, given, view) for slot, given in entries.given_up)
         self._command(desk, planned)
         self._sweep(desk)
@@ -336,6 +343,13 @@ class Engine:
         elif known.at >= readings.next_at:
             readings.asked(known.at)
             self._commands.append(TakeSnapshot())
+
+    def _say_short(self, account: Account) -> None:
+        """Nothing becomes cash by itself, so a person hears of it, once an hour."""
+        known = self._known
+        if known.short_said_at is None or known.at - known.short_said_at >= SHORT_AGAIN:
+            known.short_said_at = known.at
+            known.notes.append(nt.CashShort(free=account.free, redeemable=account.redeemable))
 
     def _say_what_changed(self, desk: Desk, view: MarketView, entries: EntryPlan, exits: ExitPlan) -> None:
         """Said once per change, not once per look."""

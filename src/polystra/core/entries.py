@@ -19,12 +19,14 @@ from polystra.core.view import ANYTHING, MarketView, Wait
 
 class EntryPlan(Struct, frozen=True, gc=False, kw_only=True):
     """The entries that may be placed, the denials with the wish they answer, the slots whose resting entry is given up
-    now, and the wait of all verdicts."""
+    now, and the wait of all verdicts. `starved` when a wish was denied that would not be if what can be redeemed were
+    cash."""
 
     approved: tuple[Approved, ...] = ()
     denied: tuple[tuple[Wish, Denied], ...] = ()
     given_up: tuple[tuple[Slot, GivenUp], ...] = ()
     wait: Wait = ANYTHING
+    starved: bool = False
 
 
 NO_ENTRIES = EntryPlan()
@@ -53,6 +55,7 @@ def wanted_entries(  # noqa: PLR0913 - what is asked for, and all that risk look
     given_up: list[tuple[Slot, GivenUp]] = []
     wait = added.wait
     promised = 0
+    starved = False
     for ask in (*(Ask(wish=wish) for wish in wishes), *added.asks):
         slot = Slot(desk.market.id, ask.wish.outcome, Side.BUY, ask.purpose)
         patience = _patience(desk, view, ask.wish, slot, rules.unfilled)
@@ -78,7 +81,19 @@ def wanted_entries(  # noqa: PLR0913 - what is asked for, and all that risk look
             promised += max(cost_of_worst(verdict.terms, desk.market.fees) - own, 0)
         else:
             denied.append((patience.wish, verdict))
-    return EntryPlan(approved=tuple(approved), denied=tuple(denied), given_up=tuple(given_up), wait=wait)
+            starved = starved or _is_poor(verdict, desk, replace(ask, wish=patience.wish), situation, rules)
+    return EntryPlan(
+        approved=tuple(approved), denied=tuple(denied), given_up=tuple(given_up), wait=wait, starved=starved
+    )
+
+
+def _is_poor(denied: Denied, desk: Desk, ask: Ask, now: Situation, rules: Rules) -> bool:
+    """Whether what was denied could be had if what can be redeemed were cash. The stake is a part of the free cash, so
+    too little of it may also show as too small an order."""
+    if not now.account.redeemable or not denied.limit.endswith(("free cash", "order size", "order value")):
+        return False
+    rich = replace(now.account, cash=Usd(now.account.cash + now.account.redeemable))
+    return isinstance(_reviewed(ask, desk, replace(now, account=rich), rules), Approved)
 
 
 def _reviewed(ask: Ask, desk: Desk, now: Situation, rules: Rules) -> Verdict:

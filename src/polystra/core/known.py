@@ -26,7 +26,7 @@ class Known:
 
     `stirred` maps each market to look at to whether its strategy must be asked; `read` are notifications that the
     venue may forget; `sweep` asks for every order to be cancelled. All, and `notes`, are emptied by the engine each
-    time.
+    time. `short_said_at` is when a person last heard that cash is short.
     """
 
     def __init__(self, rules: Rules, strategies: Mapping[Series, Strategy], guardian: Strategy) -> None:
@@ -47,6 +47,7 @@ class Known:
         self.stirred: dict[MarketId, bool] = {}
         self.read: list[str] = []
         self.sweep = False
+        self.short_said_at: Instant | None = None
         self._strategies = dict(strategies)
         self._guardian = guardian
         self._noticed: set[str] = set()

@@ -242,9 +242,9 @@ class PositionUnpriced(Note, frozen=True, kw_only=True):
 
 
 class PositionWatched(Note, frozen=True, kw_only=True):
-    """How a position stands, once a minute. Told to who looks on, and not recorded. `entry` is the price of a share,
-    `pnl` what a sale at the `bid` would bring before fees; None where nobody can say. `exit` in plain words; `score`
-    is whether the target earns rewards, None while that is not watched or no target rests."""
+    """How a position stands, once a minute. No step has it, so no journal. `entry` is the price of a share, `pnl` what
+    a sale at the `bid` would bring before fees; None where nobody can say. `exit` in plain words; `score` is whether
+    the target earns rewards, None while that is not watched or no target rests."""
 
     market: MarketId
     outcome: Outcome
@@ -277,6 +277,24 @@ class RewardMoved(Note, frozen=True, kw_only=True):
     shares: Shares
     conceded: Usd
     estimate: Usd | None
+
+
+class EquityWatched(Note, frozen=True, kw_only=True):
+    """What everything is worth, once a minute while something is held: `cash`, what is held at its bids, what of it has
+    none at what it cost, and what can be redeemed. Of all that only `free` can be spent."""
+
+    cash: Usd
+    at_bid: Usd
+    at_cost: Usd
+    redeemable: Usd
+    free: Usd
+
+
+class CashShort(Note, frozen=True, kw_only=True):
+    """An entry was denied for want of `free` cash that `redeemable` would be. Once an hour."""
+
+    free: Usd
+    redeemable: Usd
 
 
 class FeedTroubled(Note, frozen=True, kw_only=True):
@@ -319,6 +337,8 @@ AnyNote: TypeAlias = (
     | ClockDrifted
     | PositionUnpriced
     | PositionWatched
+    | EquityWatched
+    | CashShort
     | FeedTroubled
     | ScoreSeen
     | RewardMoved

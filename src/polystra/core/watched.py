@@ -1,9 +1,12 @@
-"""Says how each position stands, for a person who looks on. Nothing is decided by it and nothing of it is recorded."""
+"""Says how each position stands and what everything is worth, for a person who looks on. Nothing is decided by it."""
 
+from collections.abc import Iterable
+
+from polystra.core.account import Account
 from polystra.core.desk import Desk
 from polystra.core.exits import Sells, wanted_exits
 from polystra.core.markets import Score
-from polystra.core.notes import PositionWatched
+from polystra.core.notes import EquityWatched, PositionWatched
 from polystra.core.positions import Holding
 from polystra.core.strategy import ExitPolicy
 from polystra.core.terms import Outcome, Purpose, Side
@@ -16,6 +19,21 @@ def positions_of(desk: Desk, view: MarketView, allowed: Sells) -> tuple[Position
     policy = ExitPolicy() if desk.decision is None else desk.decision.exits
     held = (desk.position.of(outcome) for outcome in Outcome)
     return tuple(_position(desk, view, holding, policy, allowed) for holding in held if holding.shares > 0)
+
+
+def equity_of(account: Account, looks: Iterable[tuple[Desk, MarketView]]) -> EquityWatched:
+    """What everything is worth, what is held at the same bids."""
+    at_bid = at_cost = 0
+    for desk, view in looks:
+        for holding in (desk.position.up, desk.position.down):
+            bid = view.sure_bid_of(holding.outcome)
+            if bid is None:
+                at_cost += holding.cost
+            else:
+                at_bid += holding.shares * bid // MICRO
+    return EquityWatched(
+        cash=account.cash, at_bid=Usd(at_bid), at_cost=Usd(at_cost), redeemable=account.redeemable, free=account.free
+    )
 
 
 def _position(desk: Desk, view: MarketView, holding: Holding, policy: ExitPolicy, allowed: Sells) -> PositionWatched:

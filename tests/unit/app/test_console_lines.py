@@ -182,6 +182,18 @@ NOTES_AND_LINES: list[tuple[nt.AnyNote, str]] = [
         "paused, was armed: disk full (ledger)",
     ),
     (
+        nt.EquityWatched(cash=usd(940), at_bid=usd(8), at_cost=usd(5), redeemable=usd("50.1"), free=usd(900)),
+        "equity 1003.10 USD: cash 940.00, held 8.00 at the last bids, held 5.00 at cost, no bid known, to redeem 50.10",
+    ),
+    (
+        nt.EquityWatched(cash=usd(940), at_bid=usd(0), at_cost=usd(0), redeemable=usd(0), free=usd(900)),
+        "equity 940.00 USD: cash 940.00",
+    ),
+    (
+        nt.CashShort(free=usd("3.1"), redeemable=usd("55.2")),
+        "free cash 3.10 USD, redeemable 55.20 USD: polystra redeem",
+    ),
+    (
         nt.ForeignOrderSeen(venue_order=VenueOrderId("0x1234567890ab")),
         "order 0x12345678 at the venue is not ours: left alone",
     ),

@@ -5,14 +5,16 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from polystra.app import kill_switch
 from polystra.app.inbox import Inbox
-from polystra.app.kill_switch import Instruction, KillSwitch, SwitchStuck, Watch
+from polystra.app.kill_switch import Instruction, KillSwitch, SwitchStuck, Watch, Word
 from polystra.app.outbox import OrderNames, Outbox
 from polystra.core import commands as cm
 from polystra.core.events import OrderNotSent, TradingState, TradingStateSet
 from polystra.core.ids import OrderId
+from polystra.core.terms import Purpose, Side
 from polystra.core.units import Instant
 from tests.edge.store_cases import terms
 from tests.inbox_cases import NOWHEN, Hands, read_all
@@ -89,7 +91,7 @@ def test_a_folder_that_is_not_there_cannot_be_stopped_or_armed(tmp_path: Path) -
 def test_arming_takes_the_file_away_and_says_what_it_said(tmp_path: Path) -> None:
     switch = KillSwitch(tmp_path)
     switch.throw(STOP)
-    assert switch.arm(GO_ON) == STOP
+    assert switch.arm(GO_ON) == Word(state=STOPPED, who="ann", why="enough", at=Instant(7))
     assert not switch.thrown
     assert switch.arm(GO_ON) is None
 
@@ -108,6 +110,148 @@ def test_a_stop_takes_back_a_word_to_arm_that_nobody_heard_yet(tmp_path: Path) -
     switch.throw(STOP)
     assert switch.take_arm_word() is None
     assert switch.thrown
+
+
+# --- the milder states
+
+
+LUNCH = Word(state=PAUSED, who="ann", why="lunch", at=Instant(8))
+CLOSE = Word(state=TradingState.REDUCE_ONLY, who="bob", why="odd fills", at=Instant(9))
+
+
+def test_a_pause_stands_until_somebody_arms(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    assert switch.restrict(LUNCH) is None
+    assert (switch.word(), switch.thrown) == (LUNCH, False)
+    assert json.loads((tmp_path / "state").read_text()) == {"state": "paused", "who": "ann", "why": "lunch", "at": 8}
+    assert switch.arm(GO_ON) == LUNCH
+    assert switch.word() is None
+    assert [path.name for path in tmp_path.iterdir()] == ["arm"], "nothing half written is left"
+
+
+def test_a_later_word_replaces_an_earlier_one_and_a_word_to_arm(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.arm(GO_ON)
+    switch.restrict(LUNCH)
+    assert switch.take_arm_word() is None
+    assert switch.restrict(CLOSE) == LUNCH
+    assert switch.word() == CLOSE
+
+
+def test_the_first_words_stay_where_the_same_held_already(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.restrict(LUNCH)
+    assert switch.restrict(Word(state=PAUSED, who="cem", why="me too")) == LUNCH
+    assert switch.word() == LUNCH
+
+
+def test_a_stop_wins_over_a_pause_and_a_pause_that_a_person_asks_for_afterwards_lifts_it(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.restrict(LUNCH)
+    (tmp_path / "stop").touch()
+    said = switch.word()
+    assert said is not None
+    assert (said.state, said.who) == (STOPPED, "file stop")
+    assert switch.restrict(LUNCH) == said
+    assert (switch.word(), switch.thrown) == (LUNCH, False)
+    switch.throw(STOP)
+    assert not (tmp_path / "state").exists(), "or it would hold again once `stop` is gone"
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "why"),
+    [
+        ("paused", PAUSED, "the file says paused"),
+        ("reduce-only  odd fills\n", TradingState.REDUCE_ONLY, "odd fills"),
+        ("stopped", STOPPED, "the file says stopped"),
+    ],
+)
+def test_a_person_may_write_the_word_by_hand(tmp_path: Path, text: str, state: TradingState, why: str) -> None:
+    (tmp_path / "state").write_text(text)
+    assert KillSwitch(tmp_path).word() == Word(state=state, who="file state", why=why)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"", 'says ""'),
+        (b"pausd", 'says "pausd"'),
+        (b"armed", 'says "armed"'),
+        (b'{"state": "armed", "who": "x", "why": "y"}', "says armed"),
+        (b'{"state": "frozen", "who": "x", "why": "y"}', "frozen"),
+        (b'{"state": "paused"}', "paused"),
+        (b'{"state": "paused", "who": "\xff", "why": "y"}', "says"),
+        (b"\xff\xfe" * 5_000, "says"),
+    ],
+)
+def test_what_nobody_understands_means_stopped(tmp_path: Path, text: bytes, words: str) -> None:
+    (tmp_path / "state").write_bytes(text)
+    said = KillSwitch(tmp_path).word()
+    assert said is not None
+    assert (said.state, said.who) == (STOPPED, "file state")
+    assert words in said.why
+    assert "none of paused, reduce-only, stopped: stopped until polystra arm" in said.why
+    assert len(said.why) < 300
+
+
+def test_a_file_that_cannot_be_read_means_stopped(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    said = KillSwitch(tmp_path).word()
+    assert said is not None
+    assert said.state is STOPPED
+    assert "the file state cannot be read (Is a directory)" in said.why
+
+
+def test_what_will_hold_is_known_before_a_trader_has_read_it(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    assert switch.commanded() is None
+    switch.arm(GO_ON)
+    assert switch.commanded() == Word(state=ARMED, who="bob", why="looked at it", at=Instant(9))
+    assert switch.take_arm_word() == GO_ON, "the question took nothing"
+    switch.restrict(CLOSE)
+    assert switch.commanded() == CLOSE
+
+
+def test_a_folder_that_is_not_there_cannot_be_paused(tmp_path: Path) -> None:
+    with pytest.raises(SwitchStuck, match="cannot be written"):
+        KillSwitch(tmp_path / "absent").restrict(LUNCH)
+
+
+def test_what_cannot_be_taken_away_is_told(tmp_path: Path) -> None:
+    (tmp_path / "stop").mkdir()
+    with pytest.raises(SwitchStuck, match="stop: cannot be taken away"):
+        KillSwitch(tmp_path).restrict(LUNCH)
+    with pytest.raises(SwitchStuck, match="stop: cannot be taken away"):
+        KillSwitch(tmp_path).arm(GO_ON)
+
+
+def test_each_change_is_heard_once(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    watch, told = watched(switch)
+    for deed in (
+        lambda: switch.restrict(LUNCH),
+        lambda: switch.restrict(CLOSE),
+        lambda: switch.throw(STOP),
+        lambda: switch.restrict(LUNCH),
+        lambda: switch.arm(GO_ON),
+    ):
+        deed()
+        watch.look()
+        watch.look()
+    assert [event.state for event in told] == [PAUSED, TradingState.REDUCE_ONLY, STOPPED, PAUSED, ARMED]
+    assert [event.who for event in told] == ["ann", "bob", "ann", "ann", "bob"]
+
+
+def test_a_file_state_that_got_lost_arms_nobody(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.restrict(LUNCH)
+    watch, told = watched(switch)
+    watch.look()
+    (tmp_path / "state").unlink()
+    watch.look()
+    again, retold = watched(switch, PAUSED)
+    again.look()
+    assert ([event.state for event in told], retold) == ([PAUSED], [])
 
 
 # --- what the engine hears
@@ -222,6 +366,32 @@ def test_no_order_leaves_while_it_is_thrown_and_every_cancel_does(tmp_path: Path
     assert way.send(PLACE, AGAIN, CANCEL, cm.CancelAll()) == [CANCEL, cm.CancelAll()]
     (told,) = read_all(way.inbox)
     assert told == OrderNotSent(at=Instant(1_000), order=OrderId(1), why="the kill switch is thrown")
+
+
+SALE = cm.PlaceOrder(order=OrderId(4), terms=replace(terms(), side=Side.SELL, purpose=Purpose.TARGET))
+SALE_AGAIN = cm.ResendOrder(order=OrderId(4))
+
+
+@pytest.mark.parametrize("word", [LUNCH, CLOSE], ids=["paused", "reduce-only"])
+def test_only_sells_leave_a_run_that_is_paused_or_reduce_only(tmp_path: Path, word: Word) -> None:
+    """An entry that was decided before, or is to be sent again, stays; its engine hears that."""
+    way = Way(tmp_path)
+    assert way.send(PLACE, SALE) == [PLACE, SALE]
+    way.switch.restrict(word)
+    other = replace(PLACE, order=OrderId(5))
+    assert way.send(cm.ResendOrder(order=OrderId(1)), other, SALE_AGAIN, CANCEL) == [SALE_AGAIN, CANCEL]
+    (told,) = read_all(way.inbox)
+    assert told == OrderNotSent(at=Instant(1_000), order=OrderId(5), why=f"the run is {word.state}")
+    assert way.send(replace(SALE, order=OrderId(6))) != []
+    way.switch.arm(GO_ON)
+    assert way.send(replace(PLACE, order=OrderId(7))) != []
+
+
+def test_a_state_that_nobody_understands_lets_nothing_leave(tmp_path: Path) -> None:
+    way = Way(tmp_path)
+    (tmp_path / "state").write_text("slow down")
+    assert way.send(PLACE, SALE, CANCEL) == [CANCEL]
+    assert [type(event) for event in read_all(way.inbox)] == [OrderNotSent, OrderNotSent]
 
 
 def test_an_order_leaves_before_it_is_thrown_and_after_arming(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_an_event_that_changes_nothing_is_only_seen() -> None:
     assert loop.deeds == ["saw OrderNotFound", "decide"]
 
 
-def test_positions_are_told_once_a_minute_and_recorded_nowhere() -> None:
+def test_positions_are_told_once_a_minute_and_kept_for_who_asks_later() -> None:
     loop = Loop({2: Step((), (note("two"),))})
     held = PositionWatched(
         market=MarketId("0x01"), outcome=Outcome.UP, shares=Shares(1), entry=None, bid=None, pnl=None, exit="none"
@@ -123,7 +123,16 @@ def test_positions_are_told_once_a_minute_and_recorded_nowhere() -> None:
     told: list[Step] = []
     loop.play(ask(1), ask(2), tell=lambda event, step: told.append(step))
     assert told == [Step((), (held,)), Step((), (note("two"),))], "both in one minute"
-    assert loop.ledger.notes == [note("two")]
+    assert loop.ledger.notes == [held, note("two")]
+    assert "PositionWatched" not in str(loop.deeds), "no step has it, so no journal"
+
+
+def test_how_positions_stand_is_not_kept_by_a_disk_that_is_broken_and_nothing_else_follows() -> None:
+    loop = Loop({}, 1)
+    loop.engine.held = (note("stands"),)  # type: ignore[assignment]
+    loop.play(ask(1), ask(2))
+    assert loop.ledger.notes == []
+    assert loop.heard(ev.TradingStateSet) == []
 
 
 def test_every_step_is_written_with_the_number_of_its_event() -> None:

@@ -14,7 +14,9 @@ from tests.core_cases import AT_ONCE, EXITS, MATCHED, Bench, covered, holding, m
 
 
 def stands(bench: Bench, at: float) -> nt.PositionWatched:
-    (one,) = bench.engine.positions(moment(at))
+    one, worth = bench.engine.positions(moment(at))
+    assert isinstance(one, nt.PositionWatched)
+    assert isinstance(worth, nt.EquityWatched)
     return one
 
 

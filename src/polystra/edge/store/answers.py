@@ -164,6 +164,16 @@ class Totals(Struct, frozen=True, kw_only=True):
     settled: int
 
 
+class Transition(Struct, frozen=True, kw_only=True):
+    """A change of what the trader may do (`TradingState`), by whom and why."""
+
+    at: Instant
+    before: str
+    after: str
+    who: str
+    why: str
+
+
 class ActionCount(Struct, frozen=True):
     """How often a strategy took an action for a reason."""
 

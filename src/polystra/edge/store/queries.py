@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
+from polystra.core.account import Equity
 from polystra.core.ids import MarketId
 from polystra.core.markets import Score
 from polystra.core.notes import RewardMoved, ScoreSeen
 from polystra.core.terms import Liquidity, Outcome, Purpose, Side, TimeInForce, TradeStage
 from polystra.core.units import Shares, Usd
+from polystra.edge.store import worth
 from polystra.edge.store.answers import (
     ActionCount,
     Decision,
@@ -25,6 +27,7 @@ from polystra.edge.store.answers import (
     Rewards,
     Run,
     Totals,
+    Transition,
     Window,
 )
 from polystra.edge.store.db import open_readonly
@@ -43,6 +46,7 @@ from polystra.edge.store.tables import (
     runs,
     settlements,
     staged_fills,
+    states,
 )
 
 
@@ -177,6 +181,16 @@ class LedgerReader:
             windows=self._one(select(func.count()).select_from(markets)),
             settled=self._one(select(func.count()).select_from(settlements)),
         )
+
+    def equity(self) -> Equity:
+        """What everything is worth, as far as the ledger knows."""
+        totals = self.totals()
+        return worth.equity(self._db.connection, cash=totals.cash, redeemable=totals.redeemable)
+
+    def transitions(self) -> list[Transition]:
+        """Every change of the trading state, in the order it happened."""
+        rows = self._rows(select(states).order_by(states.c.id))
+        return [Transition(at=row.at, before=row.before, after=row.after, who=row.who, why=row.why) for row in rows]
 
     def decision_counts(self) -> list[ActionCount]:
         """How often each action was taken for each reason, the most frequent first."""

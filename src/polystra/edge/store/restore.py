@@ -14,7 +14,7 @@ from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market
 from polystra.core.notes import BreakEvenArmed
 from polystra.core.orders import Fill, Order, OrderState
-from polystra.core.positions import Adjustment, position_of
+from polystra.core.positions import Adjustment, MarketPosition, position_of
 from polystra.core.restored import Memory, RestoredAdjustment, RestoredArming, RestoredFill, RestoredOrder
 from polystra.core.terms import Liquidity, OrderTerms, Outcome, Purpose, Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, Nanos, Price, Shares, Usd
@@ -99,6 +99,13 @@ def realised_today(connection: Connection, at: Instant) -> Usd:
         elif settled_at >= midnight:
             total += pnl - before
     return Usd(total)
+
+
+def held(connection: Connection) -> dict[str, MarketPosition]:
+    """The positions of traded markets that have not settled, with what they cost."""
+    open_markets = select(markets.c.id).where(markets.c.id.not_in(select(settlements.c.market)))
+    booked, adjusted = _booked(connection, open_markets), _adjusted(connection, open_markets)
+    return {market: position_of(orders, adjusted.get(market, [])) for market, orders in booked.items()}
 
 
 def _mattering(at: Instant) -> Select[tuple[str]]:
