@@ -99,7 +99,8 @@ TAIL = """\
 - **Ladder** (`ladder`): the time left, and for `sell_into_bids` the strategy's estimate of the chance. The strategy
   `tilted_prior` gives none once it holds, so with it such a rung waits, and the other rules go on.
 - **Pairs** (`pairs_need_no_stop`): equal Up and Down are worth 1 USD whatever happens. Stop and break-even then sell
-  only what exceeds the pair.
+  only what exceeds the pair. Pairs can be [merged](operating.md#merging-pairs) into cash; while a merge is on its way
+  its shares are not for sale, their absence at the venue is no drift, and the window does not settle.
 
 All but stop and target are off by default. A sale that the bids do not take whole is tried again for the rest, after
 1 s, 2 s, 4 s and so on.

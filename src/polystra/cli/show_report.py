@@ -124,6 +124,8 @@ def _totals(report: Report) -> Iterator[tuple[str, str]]:
     if report.unsettled:
         yield "open", f"{show(report.unsettled)} USD of cash went through windows that have not settled"
     yield "cash", f"{show(totals.cash)} USD, deposited {show(totals.deposited)}"
+    if totals.merged:
+        yield "merged", f"{show(totals.merged)} USD came from pairs"
     yield "to redeem", f"{show(totals.redeemable)} USD, which is no cash until it is claimed"
 
 

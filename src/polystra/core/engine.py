@@ -42,6 +42,7 @@ from polystra.core.exits import NO_CHANCES, ExitPlan, wanted_exits
 from polystra.core.ids import OrderId
 from polystra.core.knowledge import Knowledge
 from polystra.core.markets import Series
+from polystra.core.merges import PairsHeld, pairs_of
 from polystra.core.orders import Heard
 from polystra.core.planner import Plan, plan
 from polystra.core.referee import ASK_EVERY
@@ -106,6 +107,17 @@ class Engine:
         looks = ((desk, desk.view(at, known.surroundings(desk.market, Usd(0)))) for desk in held)
         sells = known.standing.sells(at)
         return tuple(one for desk, view in looks for one in positions_of(desk, view, sells))
+
+    def pairs(self) -> tuple[PairsHeld, ...]:
+        """What could be merged in markets that are not settled. A question: it changes nothing. An engine that is
+        asleep goes by its fills alone, as it has seen no balance."""
+        known = self._known
+        return tuple(pairs_of(desk, by_wallet=known.awake) for desk in known.open_desks)
+
+    @property
+    def awake(self) -> bool:
+        """Whether it heard `Started`."""
+        return self._known.awake
 
     @property
     def next_wake(self) -> Instant | None:

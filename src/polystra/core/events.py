@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from polystra.core.claims import ClaimStage
 from polystra.core.event import Event
-from polystra.core.ids import MarketId, OrderId, VenueOrderId
+from polystra.core.ids import MarketId, MergeId, OrderId, VenueOrderId
 from polystra.core.markets import Market, Payout, PriceSource
 from polystra.core.notices import Notice
 from polystra.core.order_events import (
@@ -29,7 +29,7 @@ from polystra.core.order_events import (
     OrderRefused,
     OrderReported,
 )
-from polystra.core.restored import Memory, RestoredAdjustment, RestoredFill, RestoredOrder
+from polystra.core.restored import Memory, RestoredAdjustment, RestoredFill, RestoredMerge, RestoredOrder
 from polystra.core.terms import Outcome, Side
 from polystra.core.units import Instant, Nanos, Price, Shares, Tick, Usd
 
@@ -221,6 +221,17 @@ class ClaimReported(Event, frozen=True, kw_only=True):
     why: str = ""
 
 
+class MergeReported(Event, frozen=True, kw_only=True):
+    """How far a merge of pairs is; once it is paid it has brought 1 USD a pair. `stepped_at` is the ledger's moment."""
+
+    market: MarketId
+    merge: MergeId
+    stage: ClaimStage
+    pairs: Shares
+    stepped_at: Instant
+    why: str = ""
+
+
 class LedgerLoaded(Event, frozen=True, kw_only=True):
     """Everything the ledger knows that still matters, given to an engine that is asleep."""
 
@@ -237,6 +248,7 @@ class LedgerLoaded(Event, frozen=True, kw_only=True):
     given_up: tuple[OrderId, ...] = ()
     redeemable: Usd = Usd(0)
     redeeming: tuple[MarketId, ...] = ()
+    merges: tuple[RestoredMerge, ...] = ()
 
 
 class Started(Event, frozen=True, kw_only=True):
@@ -299,7 +311,7 @@ AnyEvent: TypeAlias = (
     | OrderAccepted | OrderRefused | OrderOutcomeUnknown | OrderNotSent | OrderFilled | OrderCancelled | OrderExpired
     | CancelRefused | CancelOutcomeUnknown | OrderReported | OrderNotFound
     | SnapshotTaken | SnapshotFailed | ClockCompared | GeoblockRead | NotificationsRead | ClaimReported
-    | LedgerLoaded | Started | StreamLost | StreamRestored | FeedTroubled | TradingStateSet | Woke
+    | MergeReported | LedgerLoaded | Started | StreamLost | StreamRestored | FeedTroubled | TradingStateSet | Woke
 )
 # fmt: on
 """The closed list that the journal decodes and the engine dispatches on; a test holds it equal to both."""

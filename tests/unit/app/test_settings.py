@@ -129,7 +129,7 @@ def test_an_unknown_table_is_told_with_the_known_ones() -> None:
     (line,) = said("[stake]\nbet_percent = 3\n")
     assert line == (
         "my.toml line 1: unknown setting stake; known here: stakes, limits, exits, unfilled, engine, strategy, venue, "
-        "redemption, simulation"
+        "redemption, merging, simulation"
     )
 
 

@@ -32,6 +32,7 @@ from polystra.core.notes import (
     MarketHalted,
     MarketSettled,
     MemoryKept,
+    MergeMoved,
     Note,
     OrderMoved,
     PositionUnpriced,
@@ -239,4 +240,5 @@ ROWS: dict[type[Note], Kept] = {
     PositionWatched: AS_IT_IS,
     FeedTroubled: AS_IT_IS,
     ClaimMoved: AS_IT_IS,
+    MergeMoved: AS_IT_IS,
 }
