@@ -32,7 +32,6 @@ LINES: Mapping[str, str] = {
     "Unfollow": "Stop streaming a market: it is settled.",
     "MarketFollowed": "A window of a series that we trade was listed; from here on it is ours to watch.",
     "TradeStageMoved": "A trade we know went one stage further on its way to the chain.",
-    "BreakEvenArmed": "The bid was far enough above the entry: the holding is not to end in a loss any more.",
     "StopTriggered": "The bid is at or below the stop level: the holding is sold.",
     "BookDistrusted": "The book may be anything by now; no entry rests on it.",
     "MemoryKept": "A strategy's memory of a market changed. It gets it back after a restart.",

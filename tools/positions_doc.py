@@ -75,7 +75,8 @@ TAIL = """\
   target is asked about once it is old enough to score. No answer, or one of more than two minutes ago, is *unknown*,
   which is never *not scoring*.
 - **Pairs** (`pairs_need_no_stop`): equal Up and Down are worth 1 USD whatever happens. Stop and break-even then sell
-  only what exceeds the pair.
+  only what exceeds the pair. Pairs can be [merged](operating.md#merging-pairs) into cash; while a merge is on its way
+  its shares are not for sale, their absence at the venue is no drift, and the window does not settle.
 - **Scale-in** (`[scale_in]`): the time left, the middle of the token's book, the strategy's chance. Once a position;
   not to what a stop or a sale is ending, nor to what a reversal bought. One that rests (`order = "rest"`) stays as it
   is until it fills, is given up like any [unfilled entry](settings.md), loses its value, or its position goes.

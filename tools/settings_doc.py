@@ -131,7 +131,16 @@ LINES: Mapping[str, tuple[str, str]] = {
     "venue.heartbeat": ("", "Beat every 5 s from before the first order on; the venue cancels all when it stops."),
     "redemption.enabled": ("", "Whether the trader redeems by itself; a deposit wallet (signature type 3) is needed."),
     "redemption.every_seconds": ("s", "How often it looks for claims."),
-    "redemption.max_batches_per_day": ("", "The budget: the most transactions in 24 hours, failed ones too."),
+    "redemption.max_batches_per_day": (
+        "",
+        "The budget: most transactions in 24 hours, failed ones and merges too.",
+    ),
+    "merging.enabled": (
+        "",
+        "Whether the trader merges pairs by itself; it takes a deposit wallet (signature type 3).",
+    ),
+    "merging.every_seconds": ("s", "How often it looks for pairs."),
+    "merging.min_pairs": ("pairs", "Fewer free pairs of a window are left. The budget is `redemption`'s."),
     "venue.notifications_every_seconds": ("s", "How often the venue's notifications are read; 0 is never."),
     "venue.stream_renewed_every_seconds": (
         "s",

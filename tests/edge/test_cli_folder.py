@@ -94,7 +94,8 @@ def test_an_older_ledger_is_pending_then_migrated_with_a_backup(folder: Path) ->
             "'decisions_by_market', 'denials_by_market', 'orders_by_market', 'fills_by_market'))"
         ).fetchall():
             connection.execute(f"drop {kind} {name}")
-        connection.execute("drop table claim_steps")
+        for table in ("claim_steps", "merge_steps", "merges"):
+            connection.execute(f"drop table {table}")
         connection.execute("delete from schema_version where number > 1")
     connection.close()
     assert polystra("db", "status", "--json", "--out", folder).json["pending"]

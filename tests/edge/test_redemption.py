@@ -64,7 +64,7 @@ def test_no_more_transactions_than_the_budget_has(exchange_truth: Purse) -> None
     assert exchange_truth.round(most=1) == [("paid", ""), (None, "the budget is used up")]
     assert exchange_truth.batches == 1
     with exchange_truth.ledger() as ledger:
-        assert ledger.redemptions_tried(Instant(0)) == 1
+        assert ledger.transactions_tried(Instant(0)) == 1
 
 
 @pytest.mark.spec("X17.A1")

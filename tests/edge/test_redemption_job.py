@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from polystra.core.claims import ClaimStage
 from polystra.core.engine import Step
 from polystra.core.events import AnyEvent, ClaimReported, SnapshotTaken
 from polystra.core.strategies.stand_aside import StandAside
+from polystra.core.strategy import Strategy
 from polystra.core.terms import Outcome
 from polystra.core.units import Instant, seconds, usd
 from polystra.edge.polymarket.addresses import Address
@@ -28,6 +30,7 @@ from polystra.edge.polymarket.keys import SigningKey
 from polystra.edge.polymarket.relayer import CannotRedeem
 from polystra.edge.polymarket.wallet import SignatureType, Wallet
 from polystra.edge.store.journal import Seen, read_journal
+from polystra.edge.tapes.format import TapeFile
 from polystra.sim.records import Account
 from tests.edge.cli_cases import polystra
 from tests.truth import scripted, steady, tape_file, window, wish
@@ -77,12 +80,21 @@ def settings(**redemption: object) -> Settings:
     )
 
 
-def play(folder: Path, chosen: Settings, kind: SignatureType, until: float, afterwards: Any = None) -> Ran:
+def play(
+    folder: Path,
+    chosen: Settings,
+    kind: SignatureType,
+    until: float,
+    afterwards: Any = None,
+    *,
+    strategy: Strategy | None = None,
+    files: Sequence[TapeFile] = FILES,
+) -> Ran:
     """One life at an exchange of its own, at great speed, until so many seconds after the first window's start."""
     standing = stand(
         Blueprint(
             settings=chosen,
-            files=FILES,
+            files=files,
             recordings="",
             seed=1,
             mode=TimeMode.RECORDED,
@@ -103,8 +115,8 @@ def play(folder: Path, chosen: Settings, kind: SignatureType, until: float, afte
             place = Place(
                 **{name: getattr(hosted.urls, name) for name in URLS}, mode=TimeMode.RECORDED, clock=hosted.clock
             )
-            strategy = scripted({10: wish(Outcome.UP, "0.52")})
-            with Trader(folder, chosen, seed=1, strategy=strategy) as trader:
+            script = strategy or scripted({10: wish(Outcome.UP, "0.52")})
+            with Trader(folder, chosen, seed=1, strategy=script) as trader:
                 async with connected(place, ran.wallet, seed=1) as far:
                     tell = lambda event, step: ran.steps.append((event, step))  # noqa: E731
                     trading = asyncio.create_task(trader.trade(far, {FIRST.series}, tell, stopped=stopped))

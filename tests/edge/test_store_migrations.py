@@ -25,15 +25,15 @@ from tests.edge.store_cases import DAWN, NOON, open_ledger
 HISTORIC = Path(__file__).parent / "schemas"
 """`ledger_<n>.sql`: a small ledger exactly as version n left it. Made once, never edited."""
 
-HEAD = 3
+HEAD = 4
 
 FAILING = '''"""a step that fails half way"""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:
@@ -76,7 +76,7 @@ def contents(path: Path) -> dict[str, list[Any]]:
 
 def kept(path: Path, rows: dict[str, list[Any]]) -> bool:
     """Whether all these rows are there still, and the tables that later steps brought are empty."""
-    return contents(path) == {"claim_steps": [], **rows}
+    return contents(path) == {"claim_steps": [], "merge_steps": [], "merges": [], **rows}
 
 
 def opened(path: Path) -> Database:
@@ -84,10 +84,10 @@ def opened(path: Path) -> Database:
 
 
 def steps_with(tmp_path: Path, statement: str) -> Path:
-    """The real steps and a fourth one that ends with `statement`."""
+    """The real steps and a fifth one that ends with `statement`."""
     folder = tmp_path / "steps"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0004_later.py").write_text(FAILING.format(statement=statement))
+    (folder / "versions" / "0005_later.py").write_text(FAILING.format(statement=statement))
     return folder
 
 
@@ -122,12 +122,13 @@ def shape(url: str) -> dict[str, Any]:
 def test_a_fresh_file_reaches_the_newest_schema_and_tells_each_step(path: Path) -> None:
     with opened(path) as db:
         before = status(db)
-        assert (before.current, before.head, [number for number, _ in before.pending]) == (0, HEAD, [1, 2, 3])
+        assert (before.current, before.head, [number for number, _ in before.pending]) == (0, HEAD, [1, 2, 3, 4])
         after = migrate(db, NOON)
     assert after.history == (
         AppliedStep(1, "core tables", NOON),
         AppliedStep(2, "views of orders, fills, holdings and cash; indexes for reports", NOON),
         AppliedStep(3, "how far each redemption is", NOON),
+        AppliedStep(4, "how far each merge of pairs is, and what it brought", NOON),
     )
     assert (after.current, after.pending) == (HEAD, ())
     assert [file.name for file in path.parent.glob("*.bak*")] == []
@@ -175,9 +176,9 @@ def test_a_failing_step_leaves_the_version_before_and_the_process_fails(
     _, said = process.communicate()
     assert process.returncode != 0
     assert "MigrationFailed" in said
-    assert "step 4 (a step that fails half way) failed and was undone, the schema is 3" in said
+    assert "step 5 (a step that fails half way) failed and was undone, the schema is 4" in said
     with opened(path) as db:
-        assert [step.number for step in status(db).history] == [1, 2, 3]
+        assert [step.number for step in status(db).history] == [1, 2, 3, 4]
         Ledger(db)
     assert kept(path, rows)
 
@@ -185,7 +186,7 @@ def test_a_failing_step_leaves_the_version_before_and_the_process_fails(
 def test_a_process_killed_in_the_middle_of_a_step_leaves_the_version_before(path: Path, tmp_path: Path) -> None:
     rows = historic(path, 1)
     folder = steps_with(tmp_path, "SELECT 1")
-    step = folder / "versions" / "0004_later.py"
+    step = folder / "versions" / "0005_later.py"
     step.write_text(step.read_text() + "    import os, signal\n    os.kill(os.getpid(), signal.SIGKILL)\n")
     process = in_another_process(path, folder)
     process.communicate()
@@ -203,7 +204,7 @@ def test_a_step_that_succeeds_after_it_failed_is_told_once(path: Path, tmp_path:
         migrate(db, NOON, folder=folder)
     mended = steps_with(tmp_path / "mended", "SELECT 1")
     with opened(path) as db:
-        assert [step.number for step in migrate(db, NOON, folder=mended).history] == [1, 2, 3, 4]
+        assert [step.number for step in migrate(db, NOON, folder=mended).history] == [1, 2, 3, 4, 5]
         assert db.driver.execute("PRAGMA foreign_keys").fetchone() == (1,)
 
 
@@ -213,7 +214,7 @@ def test_a_ledger_newer_than_the_code_is_refused_and_not_touched(path: Path, tmp
         migrate(db, NOON, folder=steps_with(tmp_path, "SELECT 1"))
     before = path.read_bytes()
     with opened(path) as db:
-        with pytest.raises(SchemaTooNew, match=r"has schema 4 .* this version knows 3: install"):
+        with pytest.raises(SchemaTooNew, match=r"has schema 5 .* this version knows 4: install"):
             migrate(db, NOON)
         with pytest.raises(SchemaTooNew):
             Ledger(db)
@@ -222,7 +223,7 @@ def test_a_ledger_newer_than_the_code_is_refused_and_not_touched(path: Path, tmp
 
 def test_a_ledger_with_pending_steps_is_refused_until_migrated(path: Path) -> None:
     historic(path, 1)
-    with opened(path) as db, pytest.raises(SchemaBehind, match="schema 1, this version needs 3"):
+    with opened(path) as db, pytest.raises(SchemaBehind, match="schema 1, this version needs 4"):
         Ledger(db)
 
 
@@ -265,7 +266,7 @@ def test_two_processes_that_migrate_at_once_run_each_step_once(path: Path) -> No
         assert process.returncode == 0 or "LedgerInUse" in said
     assert 0 in [process.returncode for process in pair]
     with opened(path) as db:
-        assert [step.number for step in status(db).history] == [1, 2, 3]
+        assert [step.number for step in status(db).history] == [1, 2, 3, 4]
     assert kept(path, rows)
 
 

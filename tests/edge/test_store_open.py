@@ -216,5 +216,5 @@ def test_a_ledger_that_lacks_something_does_not_start(path: Path, damage: str, l
     open_ledger(path).close()
     with open_database(path, durable=Durability.NORMAL) as db:
         db.driver.execute(damage)
-        with pytest.raises(LedgerDamaged, match=rf"lacks {lost} although its schema is 3: restore"):
+        with pytest.raises(LedgerDamaged, match=rf"lacks {lost} although its schema is 4: restore"):
             Ledger(db)

@@ -131,7 +131,7 @@ def test_an_empty_ledger_has_answers_too(path: Path) -> None:
 
 def test_a_reader_refuses_a_ledger_of_another_schema_and_a_missing_one(path: Path) -> None:
     open_database(path, durable=Durability.NORMAL).close()
-    with pytest.raises(SchemaBehind, match="schema 0, this version needs 3: migrate it first"):
+    with pytest.raises(SchemaBehind, match="schema 0, this version needs 4: migrate it first"):
         LedgerReader(path)
     with pytest.raises(FolderMissing):
         LedgerReader(path.with_name("other.db"))

@@ -239,4 +239,4 @@ def test_a_claim_that_failed_is_open_to_be_tried_again(ledger: Ledger) -> None:
     for stage in (ClaimStage.WANTED, ClaimStage.SENT, ClaimStage.FAILED):
         ledger.step_claim(BTC.id, ClaimStep(at=NOON, stage=stage, pays=usd(5)))
     assert [(claim.amount, claim.open) for claim in ledger.unpaid_claims()] == [(usd(5), False)]
-    assert (ledger.redemptions_tried(NOON), ledger.redemptions_tried(Instant(NOON + 1))) == (1, 0)
+    assert (ledger.transactions_tried(NOON), ledger.transactions_tried(Instant(NOON + 1))) == (1, 0)

@@ -100,7 +100,7 @@ def test_every_named_file_exists(page: Path) -> None:
     assert missing == []
 
 
-NOT_OURS = {"PROTOCOL.md", "0004_what_it_adds.py"}
+NOT_OURS = {"PROTOCOL.md", "0005_what_it_adds.py"}
 """A document that lies beside the project, and the example of a new file's name."""
 
 

@@ -112,6 +112,7 @@ _CAUSES: dict[type[nt.Note], Callable[[Any], Hashable]] = {
     nt.PositionUnpriced: lambda note: "unpriced",
     nt.FeedTroubled: lambda note: (note.stream, note.what),
     nt.ClaimMoved: lambda note: (note.stage, note.why),
+    nt.MergeMoved: lambda note: (note.merge, note.stage, note.why),
 }
 """What makes two notes of a kind the same to a reader; kinds that are not here are never repeats."""
 
@@ -234,6 +235,12 @@ def _claim(note: nt.ClaimMoved) -> str:
     return f"{show(note.claim)} USD to redeem: {note.stage}" + (f": {note.why}" if note.why else "")
 
 
+def _merge(note: nt.MergeMoved) -> str:
+    if note.stage is ClaimStage.PAID:
+        return f"merged: {show(note.pairs)} pairs are {show(note.pairs)} USD of cash now"
+    return f"{show(note.pairs)} pairs to merge: {note.stage}" + (f": {note.why}" if note.why else "")
+
+
 def _state(note: nt.StateChanged) -> str:
     return f"{note.after}, was {note.before}: {note.why} ({note.who})"
 
@@ -296,6 +303,7 @@ LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.ForeignOrderSeen: lambda note: f"order {note.venue_order[:10]} at the venue is not ours: left alone",
     nt.MarketSettled: _settled,
     nt.ClaimMoved: _claim,
+    nt.MergeMoved: _merge,
     nt.MemoryKept: lambda note: f"{note.strategy} remembers {len(note.value)} bytes",
     nt.StateChanged: _state,
     nt.ReadingFailed: lambda note: f"the account could not be read, entries wait: {note.why}",

@@ -9,6 +9,7 @@ in which the batch could run were not, and never will be by it. Until then no ot
 the same nonce.
 """
 
+from asyncio import Lock
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -20,7 +21,7 @@ from polystra.core.terms import Outcome
 from polystra.core.units import MICRO, Instant, Nanos, Usd, seconds
 from polystra.edge.clock import Time
 from polystra.edge.polymarket.private_rest import ReadingFailed
-from polystra.edge.polymarket.redemption_calls import OnChain
+from polystra.edge.polymarket.redemption_calls import OnChain, redemption
 from polystra.edge.polymarket.relayer import (
     VALID_FOR,
     Batch,
@@ -69,9 +70,12 @@ class Redemption:
         """Finds out about the one on its way, then redeems the others, oldest first, with no more than `most`
         transactions; each is waited for as long as `patience`. Raises `LedgerUnavailable`."""
         fates: list[Fate] = []
+        merging = bool(self._ledger.merges_on_their_way())
         for claim in sorted(self._ledger.unpaid_claims(), key=lambda one: not one.open):
             if claim.open:
                 fates.append(await self._follow(claim, patience))
+            elif merging:
+                fates.append(Fate(claim=claim, stage=None, why="a merge is on its way: one after the other"))
             elif any(fate.stage is not None and fate.stage.open for fate in fates):
                 fates.append(Fate(claim=claim, stage=None, why="another one is on its way: one after the other"))
             elif most <= 0:
@@ -82,12 +86,14 @@ class Redemption:
                 fates.append(fate)
         return tuple(fates)
 
-    async def go_on(self, *, every: Nanos, most_a_day: int) -> None:
-        """Round after round until it is cancelled. While the ledger cannot be written nothing is sent."""
+    async def go_on(self, *, every: Nanos, most_a_day: int, turn: Lock) -> None:
+        """Round after round until it is cancelled, each while it has its `turn` at the wallet's nonces. While the
+        ledger cannot be written nothing is sent."""
         while True:
             try:
-                left = most_a_day - self._ledger.redemptions_tried(Instant(self._clock.now() - DAY))
-                await self.round(most=left, patience=DEAD_AFTER)
+                async with turn:
+                    left = most_a_day - self._ledger.transactions_tried(Instant(self._clock.now() - DAY))
+                    await self.round(most=left, patience=DEAD_AFTER)
             except LedgerUnavailable:
                 pass  # whoever trades has said so already
             await self._clock.until(Instant(self._clock.now() + every))
@@ -101,7 +107,7 @@ class Redemption:
             return Fate(claim=claim, stage=None, why="the wallet holds nothing that pays: redeemed elsewhere?")
         at = self._clock.now()
         try:
-            batch = await self._relayer.batch(claim.market, held, at)
+            batch = await self._relayer.batch(redemption(claim.market, held), at)
         except NotSupported as error:
             return Fate(claim=claim, stage=None, why=str(error))
         if isinstance(batch, ReadingFailed):

@@ -73,8 +73,8 @@ class Checked(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """`checked` is None when the exchange's truth is not there; `unsettled` is the cash of fills in open windows.
-    `rewards` is None when nobody watched them."""
+    """`checked` is None when the exchange's truth is not there; `unsettled` is the cash of fills and merges in open
+    windows. `rewards` is None when nobody watched them."""
 
     run: Run | None
     lines: tuple[WindowLine, ...]
@@ -109,7 +109,7 @@ def report_of(ledger: LedgerReader, recordings: Sequence[Recording], truth: Trut
         totals=ledger.totals(),
         equity=ledger.equity(),
         transitions=tuple(ledger.transitions()),
-        unsettled=Usd(sum(window.cash for window in windows if window.settled_at is None)),
+        unsettled=Usd(sum(window.cash + window.merged for window in windows if window.settled_at is None)),
         assumptions=_counted(text for window in windows for text in _assumed(window, recordings)),
         sources=_sources(recordings),
         unknown=tuple(_unknown(recordings)),

@@ -1,7 +1,7 @@
 """Builds a trader and lets it trade. A start is a recovery: ledger facts, the venue's reading, then `Started`."""
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from polystra import __version__
 from polystra.app.inbox import Inbox, Waiting
 from polystra.app.kill_switch import KillSwitch, Watch
+from polystra.app.merging import Books, Merging
+from polystra.app.merging import Tell as TellMerge
 from polystra.app.outbox import OrderNames, Outbox, Venue
 from polystra.app.redemption import Redemption, Tell
 from polystra.app.runtime import Listener, run, silent
@@ -20,7 +22,7 @@ from polystra.core.ids import MarketId, OrderId
 from polystra.core.markets import Market, Series
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.strategy import Strategy
-from polystra.core.units import Usd, seconds
+from polystra.core.units import Usd, seconds, shares
 from polystra.edge.clock import Clock, WallClock
 from polystra.edge.polymarket.relayer import CannotRedeem
 from polystra.edge.polymarket.wallet import Wallet
@@ -82,6 +84,9 @@ class FarEnd(Venue, Protocol):
     def redemption(self, ledger: Ledger, tell: Tell) -> Redemption | None:
         """What redeems this ledger's claims for the wallet; None where nobody does."""
 
+    def merging(self, ledger: Ledger, books: Books, tell: TellMerge) -> Merging | None:
+        """What merges pairs for the wallet; None where nobody does."""
+
     def attach(self, inbox: Inbox, names: OrderNames, loaded: LedgerLoaded, series: Collection[Series]) -> None:
         """Put a trader in front that knows what `loaded` says."""
 
@@ -130,7 +135,7 @@ class Trader:
     ) -> None:
         """Recover, start, and trade until `stopped`, or until the far end has no more to tell.
 
-        Raises `CannotRedeem` when redemption is enabled and nobody redeems for this wallet.
+        Raises `CannotRedeem` when redemption or merging is enabled and nobody redeems for this wallet.
         """
         ledger, at = self.ledger, far.clock.now()
         with ledger.unit():
@@ -138,8 +143,8 @@ class Trader:
                 ledger.deposit(at, far.opening_cash, "opening balance, read from the venue")
         names = OrderNames(ledger.venue_orders())
         inbox = Inbox(far.clock, far.waiting, speed=far.speed)
-        redeeming = self._redeeming(far, inbox)
         engine = build_engine(self._settings, series, self._strategy)
+        redeeming = self._redeeming(far, inbox, engine)
         signer = VenueSigner(far.wallet, markets=far.markets, clock=far.clock, owner=far.owner, salt=far.salt)
         outbox = Outbox(inbox, signer, names, far, self._switch)
         with Journal(self.journal_path, self._head) as journal:
@@ -160,18 +165,28 @@ class Trader:
                     task.cancel()
         ledger.end_run(far.clock.now(), digest(self.journal_path))
 
-    def _redeeming(self, far: FarEnd, inbox: Inbox) -> tuple[Coroutine[Any, Any, None], ...]:
-        """The job that redeems, where one is wanted. Raises `CannotRedeem`."""
-        wanted = self._settings.redemption
-        if not wanted.enabled:
-            return ()
-        redemption = far.redemption(self.ledger, inbox.put)
-        if redemption is None:
-            raise CannotRedeem(
-                "redemption.enabled = true: nobody redeems for this wallet here; it takes a deposit wallet (signature "
-                "type 3) and a relayer, or enabled = false"
-            )
-        return (redemption.go_on(every=seconds(wanted.every_seconds), most_a_day=wanted.max_batches_per_day),)
+    def _redeeming(self, far: FarEnd, inbox: Inbox, engine: Engine) -> Sequence[Coroutine[Any, Any, None]]:
+        """The jobs that redeem and merge, where they are wanted; they take turns and share one budget. A merge whose
+        end nobody knows is asked after in any case. Raises `CannotRedeem`."""
+        redeeming, merging = self._settings.redemption, self._settings.merging
+        jobs: list[Coroutine[Any, Any, None]] = []
+        turn, budget = asyncio.Lock(), redeeming.max_batches_per_day
+        redeems = far.redemption(self.ledger, inbox.put) if redeeming.enabled else None
+        open_merges = bool(self.ledger.merges_on_their_way())
+        books: Books = lambda: engine.pairs() if engine.awake else None  # noqa: E731
+        merges = far.merging(self.ledger, books, inbox.put) if merging.enabled or open_merges else None
+        for name, wanted, found in (("redemption", redeeming, redeems), ("merging", merging, merges)):
+            if wanted.enabled and found is None:
+                raise CannotRedeem(
+                    f"{name}.enabled = true: nobody redeems for this wallet here; it takes a deposit wallet (signature "
+                    "type 3) and a relayer, or enabled = false"
+                )
+        if redeems is not None:
+            jobs.append(redeems.go_on(every=seconds(redeeming.every_seconds), most_a_day=budget, turn=turn))
+        if merges is not None:
+            most, least = budget if merging.enabled else 0, shares(merging.min_pairs)
+            jobs.append(merges.go_on(every=seconds(merging.every_seconds), most_a_day=most, least=least, turn=turn))
+        return jobs
 
     async def _stop(self, stopped: asyncio.Event, far: FarEnd, inbox: Inbox, outbox: Outbox) -> None:
         """Places nothing more, takes back what rests unless it is to be kept, and ends the loop. What the venue did not

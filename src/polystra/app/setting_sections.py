@@ -169,6 +169,14 @@ class RedemptionSettings(Section):
     max_batches_per_day: Annotated[int, Field(ge=0, le=1_000)] = 50
 
 
+class MergingSettings(Section):
+    """Whether the trader merges pairs into cash by itself. It takes a deposit wallet; the budget is redemption's."""
+
+    enabled: bool = False
+    every_seconds: Annotated[float, Field(ge=10, le=86_400)] = 60
+    min_pairs: Annotated[Decimal, Field(gt=0, le=1_000_000, decimal_places=6)] = Decimal(5)
+
+
 class SimulationSettings(Section):
     """The pretend venue: our cash there, how late everything is, and when an ended market closes and resolves."""
 

@@ -21,6 +21,7 @@ from polystra.app.setting_sections import (
     EngineSettings,
     ExitSettings,
     LimitSettings,
+    MergingSettings,
     RedemptionSettings,
     ReversalSettings,
     RewardSettings,
@@ -75,6 +76,7 @@ class Settings(Section):
     strategy: StrategySettings = StrategySettings()
     venue: VenueSettings = VenueSettings()
     redemption: RedemptionSettings = RedemptionSettings()
+    merging: MergingSettings = MergingSettings()
     simulation: SimulationSettings = SimulationSettings()
 
     @property

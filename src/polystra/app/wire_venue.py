@@ -14,6 +14,8 @@ from msgspec.structs import replace
 from polystra.app.feed_troubles import Feed, FeedTroubles
 from polystra.app.inbox import Inbox, Waiting
 from polystra.app.lock_step import LockStep
+from polystra.app.merging import Books, Merging
+from polystra.app.merging import Tell as MergingTell
 from polystra.app.outbox import OrderNames
 from polystra.app.redemption import Redemption
 from polystra.app.redemption import Tell as RedemptionTell
@@ -195,6 +197,11 @@ class WireVenue:
         """What redeems this ledger's claims for the wallet; None where nobody does."""
         relayer = self._client.relayer
         return None if relayer is None else Redemption(ledger, relayer, self.clock, tell)
+
+    def merging(self, ledger: Ledger, books: Books, tell: MergingTell) -> Merging | None:
+        """What merges pairs for the wallet; None where nobody does."""
+        relayer = self._client.relayer
+        return None if relayer is None else Merging(ledger, relayer, self.clock, books, tell)
 
     # --- start and account
 

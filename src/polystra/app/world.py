@@ -18,6 +18,8 @@ from msgspec.structs import replace
 
 from polystra.app.exchange_log import ExchangeLog
 from polystra.app.inbox import Inbox, Waiting
+from polystra.app.merging import Books
+from polystra.app.merging import Tell as MergingTell
 from polystra.app.outbox import OrderNames
 from polystra.app.redemption import Tell
 from polystra.app.tape_player import TapePlayer
@@ -121,6 +123,9 @@ class World:
         self._client.connect(loaded.markets)
 
     def redemption(self, ledger: Ledger, tell: Tell) -> None:
+        """There is no chain here."""
+
+    def merging(self, ledger: Ledger, books: Books, tell: MergingTell) -> None:
         """There is no chain here."""
 
     def start_trader(self) -> None:

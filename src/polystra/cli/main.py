@@ -12,6 +12,7 @@ from polystra.cli.demo import demo
 from polystra.cli.errors import WRONG_RESULT, clearly
 from polystra.cli.exchange import exchange
 from polystra.cli.exchange_help import ExchangeCommand
+from polystra.cli.merge import merge
 from polystra.cli.options import Folder, Json, SettingsFile, print_json
 from polystra.cli.redeem import redeem
 from polystra.cli.run import run
@@ -30,6 +31,7 @@ app.add_typer(db)
 app.command()(demo)
 app.command()(run)
 app.command()(redeem)
+app.command()(merge)
 standing = typer.Typer(name="exchange", invoke_without_command=True, cls=ExchangeCommand)
 standing.callback()(exchange)
 standing.command()(calibrate)

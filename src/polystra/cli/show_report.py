@@ -128,6 +128,8 @@ def _totals(report: Report) -> Iterator[tuple[str, str]]:
     if report.rewards is not None:
         yield from _rewards(report.rewards)
     yield "cash", f"{show(totals.cash)} USD, deposited {show(totals.deposited)}"
+    if totals.merged:
+        yield "merged", f"{show(totals.merged)} USD came from pairs"
     yield "to redeem", f"{show(totals.redeemable)} USD, which is no cash until it is claimed"
     yield "equity", equity_words(report.equity)
 

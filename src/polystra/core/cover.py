@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from polystra.core.desk import Desk
-from polystra.core.exits import TOO_YOUNG, ExitPlan
+from polystra.core.exits import SETTLING, TOO_YOUNG, ExitPlan
 from polystra.core.notes import ExitUncovered
 from polystra.core.terms import Outcome, slot_of
 from polystra.core.units import Instant, Nanos, Shares
@@ -28,7 +28,8 @@ def uncovered(desk: Desk, view: MarketView, exits: ExitPlan) -> tuple[ExitUncove
 
 
 def _rows(desk: Desk, view: MarketView, exits: ExitPlan) -> Iterator[tuple[Outcome, Shares, str, Instant | None]]:
-    for outcome, shares, why in exits.uncovered:
+    for outcome, shares, reason in exits.uncovered:
+        why = "being merged" if reason == SETTLING and desk.merging else reason
         yield outcome, shares, why, _old_enough(desk, outcome) if why == TOO_YOUNG else None
     working = {slot_of(order.terms) for order in desk.live}
     for one in exits.orders:

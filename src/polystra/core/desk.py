@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from polystra.core.account import reserve_of, reserved_by
 from polystra.core.book import OrderBook
 from polystra.core.events import BookRead, Level
-from polystra.core.ids import OrderId
+from polystra.core.ids import MergeId, OrderId
 from polystra.core.markets import Market, Payout
 from polystra.core.orders import Order
 from polystra.core.planner import Suspension
-from polystra.core.positions import FLAT, Adjustment, Holding, MarketPosition, position_of
+from polystra.core.positions import FLAT, Adjustment, Holding, MarketPosition, Merged, position_of
 from polystra.core.prices import MINUTE, MinutePrices
 from polystra.core.reasons import RefusalReason
 from polystra.core.referee import Referee, after_reading
@@ -55,6 +55,9 @@ class Desk:
         self.entries_working = 0
         self.entries_made = 0
         self.adjustments: tuple[Adjustment, ...] = ()
+        self.merges: tuple[Merged, ...] = ()
+        self.merging: dict[MergeId, Shares] = {}
+        self.merges_ended: set[MergeId] = set()
         self.position: MarketPosition = FLAT
         self.wallet: dict[Outcome, Shares] = {}
         self.armed: Armed = UNARMED
@@ -77,8 +80,7 @@ class Desk:
         self.unpriced_since = Instant(0)
         self.payout: Payout | None = None
         self.settled = False
-        self.claimed = Usd(0)
-        self.settled_for = Usd(0)
+        self.claimed = self.settled_for = Usd(0)
         self.said: dict[str, object] = {}
 
     # --- questions ---------------------------------------------------------------------------------------------
@@ -101,7 +103,8 @@ class Desk:
 
     @property
     def shown_position(self) -> MarketPosition:
-        """The position with no more of it settled than the venue's balance showed: what it would let us sell."""
+        """The position with no more of it settled than the venue's balance showed, less the pairs that may be being
+        merged: what we may sell."""
         if self.position.flat:
             return self.position
         return MarketPosition(self._shown(self.position.up), self._shown(self.position.down))
@@ -113,7 +116,14 @@ class Desk:
 
     def _shown(self, holding: Holding) -> Holding:
         in_wallet = self.wallet.get(holding.outcome, Shares(0))
-        return replace(holding, settled=in_wallet) if in_wallet < holding.settled else holding
+        if not self.merging:
+            return replace(holding, settled=in_wallet) if in_wallet < holding.settled else holding
+        return replace(holding, settled=Shares(max(min(in_wallet, holding.settled) - self.pairs_merging, 0)))
+
+    @property
+    def pairs_merging(self) -> Shares:
+        """Pairs that may be on their way to become cash. They are not ours to sell meanwhile."""
+        return Shares(sum(self.merging.values()))
 
     @property
     def stuck(self) -> bool:
@@ -127,8 +137,8 @@ class Desk:
 
     @property
     def is_over(self) -> bool:
-        """Quiet and resolved: its sum is final."""
-        return self.payout is not None and self.is_quiet
+        """Quiet and resolved, and no merge on its way: its sum is final."""
+        return self.payout is not None and self.is_quiet and not self.merging
 
     def is_due(self, at: Instant) -> bool:
         """Whether what was decided last may have changed."""
@@ -240,7 +250,7 @@ class Desk:
         self.referee = after_reading(self.referee, read, self.market.tick, self.patience)
 
     def refold(self) -> None:
-        self.position = position_of(self.orders.values(), self.adjustments)
+        self.position = position_of(self.orders.values(), self.adjustments, self.merges)
 
     def see_wallet(self, outcome: Outcome, shares: Shares) -> None:
         """Take over what a reading shows. It confirms new shares; that old ones are gone takes more than one reading

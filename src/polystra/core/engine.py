@@ -12,13 +12,11 @@ pass with one shared, empty step.
 
 from collections.abc import Collection, Mapping
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from polystra.core import lifecycle
+from polystra.core import lifecycle, said
 from polystra.core import notes as nt
-from polystra.core.account import Account, stake_of
 from polystra.core.additions import additions
 from polystra.core.commands import (
     AnyCommand,
@@ -36,7 +34,6 @@ from polystra.core.commands import (
     TakeSnapshot,
     Unfollow,
 )
-from polystra.core.cover import uncovered
 from polystra.core.desk import Desk
 from polystra.core.entries import EntryPlan, wanted_entries
 from polystra.core.events import AnyEvent, TradingState
@@ -44,12 +41,14 @@ from polystra.core.exits import NO_CHANCES, ExitPlan, Sells, wanted_exits
 from polystra.core.ids import OrderId
 from polystra.core.knowledge import Knowledge
 from polystra.core.markets import Series
+from polystra.core.merges import PairsHeld, pairs_of
 from polystra.core.orders import Heard
 from polystra.core.planner import Plan, plan
 from polystra.core.referee import ASK_EVERY
 from polystra.core.rules import Rules
 from polystra.core.sales import armed_after, chance_of
-from polystra.core.strategy import Decision, ExitPolicy, Strategy
+from polystra.core.settlement import settled
+from polystra.core.strategy import ExitPolicy, Strategy
 from polystra.core.terms import Outcome, Purpose
 from polystra.core.units import Instant, Usd, seconds
 from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
@@ -60,9 +59,6 @@ NAP = seconds(0.001)
 
 UNPRICED_AFTER = seconds(15)
 """How long what is held may be without a price until a person hears of it."""
-
-SHORT_AGAIN = seconds(3_600)
-"""How often at most a person hears that what can be redeemed is missing as cash."""
 
 
 class Step(Struct, frozen=True, gc=False):
@@ -114,6 +110,17 @@ class Engine:
         stand = (one for desk, view in looks for one in positions_of(desk, view, sells))
         return (*stand, equity_of(known.account, looks)) if looks else ()
 
+    def pairs(self) -> tuple[PairsHeld, ...]:
+        """What could be merged in markets that are not settled. A question: it changes nothing. An engine that is
+        asleep goes by its fills alone, as it has seen no balance."""
+        known = self._known
+        return tuple(pairs_of(desk, by_wallet=known.awake) for desk in known.open_desks)
+
+    @property
+    def awake(self) -> bool:
+        """Whether it heard `Started`."""
+        return self._known.awake
+
     @property
     def next_wake(self) -> Instant | None:
         """When the engine wants to hear `Woke`, whatever happens before; None while only events matter.
@@ -158,9 +165,9 @@ class Engine:
         until = min(own_end, planned.wait.until, mode_ends, asks_at, _trust_ends(desk, view))
         wait = desk.own_bands(desk.decision).both(entries.wait).both(exits.wait)
         desk.wait = wait.ending(until).lasting(Instant(at + NAP))
-        self._say_what_changed(desk, view, entries, exits)
+        known.notes.extend(said.changed(desk, view, entries, exits))
         if entries.starved:
-            self._say_short(account)
+            known.notes.extend(said.short_of_cash(known, account))
         known.notes.extend(lifecycle.gave_up(desk, slot, given, view) for slot, given in entries.given_up)
         self._command(desk, planned)
         self._sweep(desk)
@@ -225,11 +232,7 @@ class Engine:
     def _ask_strategy(self, desk: Desk, view: MarketView) -> None:
         decision = desk.strategy.decide(view, desk.memory)
         desk.decision, desk.called_at = decision, view.at
-        if decision.memory is not None and decision.memory != desk.memory:
-            desk.memory = decision.memory
-            self._known.notes.append(_memory_note(desk))
-        if desk.says("decision", (bool(decision.wishes), decision.outcome, decision.reason)):
-            self._known.notes.append(_decision_note(desk, decision))
+        self._known.notes.extend(said.decided(desk, decision))
 
     def _command(self, desk: Desk, planned: Plan) -> None:
         """Turn a plan into commands, and our own orders into what they are from now on."""
@@ -261,28 +264,10 @@ class Engine:
             desk.wait = planned.wait.lasting(Instant(known.at + NAP))
             return
         desk.wait = ANYTHING
-        position, payout = desk.position, desk.payout
-        if not desk.says("settled", (position, payout)):
-            return
         if not desk.settled:
-            desk.settled = True
             known.close_desk(desk)
             self._commands.append(Unfollow(market=desk.market.id))
-        claim = position.redeemable(payout)
-        brought = Usd(claim - stake_of(position))
-        known.treasury.claim(claim - desk.claimed)
-        known.treasury.realise(brought - desk.settled_for, known.at)
-        desk.claimed, desk.settled_for = claim, brought
-        known.notes.append(
-            nt.MarketSettled(
-                market=desk.market.id,
-                payout=payout,
-                up_shares=position.up.shares,
-                down_shares=position.down.shares,
-                redeemable=position.redeemable(payout),
-                pnl=position.pnl(payout),
-            )
-        )
+        known.notes.extend(settled(desk, desk.payout, known.treasury, known.at))
 
     def _sweep(self, desk: Desk) -> None:
         """Once its window is over or its market closed, one cancel of everything where one order would not go."""
@@ -344,31 +329,6 @@ class Engine:
             readings.asked(known.at)
             self._commands.append(TakeSnapshot())
 
-    def _say_short(self, account: Account) -> None:
-        """Nothing becomes cash by itself, so a person hears of it, once an hour."""
-        known = self._known
-        if known.short_said_at is None or known.at - known.short_said_at >= SHORT_AGAIN:
-            known.short_said_at = known.at
-            known.notes.append(nt.CashShort(free=account.free, redeemable=account.redeemable))
-
-    def _say_what_changed(self, desk: Desk, view: MarketView, entries: EntryPlan, exits: ExitPlan) -> None:
-        """Said once per change, not once per look."""
-        market, notes = desk.market.id, self._known.notes
-        if desk.says("denied", tuple((wish.outcome, denied.limit) for wish, denied in entries.denied)):
-            for wish, one in entries.denied:
-                notes.append(
-                    nt.EntryDenied(
-                        market=market, outcome=wish.outcome, limit=one.limit, value=one.value, allowed=one.allowed
-                    )
-                )
-        bare = uncovered(desk, view, exits)
-        if desk.says("uncovered", tuple((one.outcome, one.why) for one in bare)):
-            notes.extend(bare)
-        if desk.says("stops", tuple(outcome for outcome, _, _ in exits.stops)):
-            for outcome, bid, level in exits.stops:
-                held = desk.position.of(outcome).settled
-                notes.append(nt.StopTriggered(market=market, outcome=outcome, bid=bid, level=level, shares=held))
-
 
 def _trust_ends(desk: Desk, view: MarketView) -> Instant:
     """Remember whether the book is trusted by those who mind; when its silence will end that, as things are."""
@@ -376,22 +336,3 @@ def _trust_ends(desk: Desk, view: MarketView) -> Instant:
     trusted = view.trouble is None
     desk.trusted = None if view.position.flat and not desk.decision.wishes else trusted
     return desk.book.silent_at if desk.trusted else NEVER
-
-
-def _memory_note(desk: Desk) -> nt.MemoryKept:
-    return nt.MemoryKept(market=desk.market.id, strategy=desk.strategy.name, value=msgspec.msgpack.encode(desk.memory))
-
-
-def _decision_note(desk: Desk, decision: Decision) -> nt.EntryDecided:
-    return nt.EntryDecided(
-        market=desk.market.id,
-        strategy=desk.strategy.name,
-        action="enter" if decision.wishes else "stand aside",
-        reason=decision.reason,
-        outcome=decision.outcome,
-        probability=decision.probability,
-        price=decision.price,
-        fee=decision.fee,
-        edge=decision.edge,
-        signals=decision.signals,
-    )

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from polystra.core.claims import ClaimStage
 from polystra.core.event import Event
-from polystra.core.ids import MarketId, OrderId, VenueOrderId
+from polystra.core.ids import MarketId, MergeId, OrderId, VenueOrderId
 from polystra.core.markets import Market, Payout, PriceSource
 from polystra.core.notices import Notice
 from polystra.core.order_events import (
@@ -30,7 +30,14 @@ from polystra.core.order_events import (
     OrderReported,
     ScoringRead,
 )
-from polystra.core.restored import Memory, RestoredAdjustment, RestoredArming, RestoredFill, RestoredOrder
+from polystra.core.restored import (
+    Memory,
+    RestoredAdjustment,
+    RestoredArming,
+    RestoredFill,
+    RestoredMerge,
+    RestoredOrder,
+)
 from polystra.core.terms import Outcome, Side
 from polystra.core.units import Instant, Nanos, Price, Shares, Tick, Usd
 
@@ -222,6 +229,17 @@ class ClaimReported(Event, frozen=True, kw_only=True):
     why: str = ""
 
 
+class MergeReported(Event, frozen=True, kw_only=True):
+    """How far a merge of pairs is; once it is paid it has brought 1 USD a pair. `stepped_at` is the ledger's moment."""
+
+    market: MarketId
+    merge: MergeId
+    stage: ClaimStage
+    pairs: Shares
+    stepped_at: Instant
+    why: str = ""
+
+
 class LedgerLoaded(Event, frozen=True, kw_only=True):
     """Everything the ledger knows that still matters, given to an engine that is asleep."""
 
@@ -239,6 +257,7 @@ class LedgerLoaded(Event, frozen=True, kw_only=True):
     armings: tuple[RestoredArming, ...] = ()
     redeemable: Usd = Usd(0)
     redeeming: tuple[MarketId, ...] = ()
+    merges: tuple[RestoredMerge, ...] = ()
 
 
 class Started(Event, frozen=True, kw_only=True):
@@ -301,7 +320,7 @@ AnyEvent: TypeAlias = (
     | OrderAccepted | OrderRefused | OrderOutcomeUnknown | OrderNotSent | OrderFilled | OrderCancelled | OrderExpired
     | CancelRefused | CancelOutcomeUnknown | OrderReported | OrderNotFound | ScoringRead
     | SnapshotTaken | SnapshotFailed | ClockCompared | GeoblockRead | NotificationsRead | ClaimReported
-    | LedgerLoaded | Started | StreamLost | StreamRestored | FeedTroubled | TradingStateSet | Woke
+    | MergeReported | LedgerLoaded | Started | StreamLost | StreamRestored | FeedTroubled | TradingStateSet | Woke
 )
 # fmt: on
 """The closed list that the journal decodes and the engine dispatches on; a test holds it equal to both."""

@@ -34,6 +34,7 @@ from polystra.core.units import MICRO, SIZE_STEP, Instant, Price, Shares, whole_
 from polystra.core.view import ANYTHING, MarketView, Wait
 
 TOO_YOUNG = "too young"
+SETTLING = "settling"
 
 NO_CHANCES: Mapping[Outcome, int | None] = MappingProxyType({})
 
@@ -182,7 +183,7 @@ def _exit_of(case: _Case) -> ExitPlan:
     if case.left < SIZE_STEP:
         return NOTHING_HELD
     if not case.sellable:
-        return case.uncovered("settling")
+        return case.uncovered(SETTLING)
     if case.allowed is Sells.NONE:
         return _kept(case)
     rungs, rung = next_rung(policy.ladder, view), rung_at(policy.ladder, view.left)

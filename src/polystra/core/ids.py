@@ -8,6 +8,9 @@ MarketId = NewType("MarketId", str)
 TokenId = NewType("TokenId", str)
 """The venue's id of one outcome token, a decimal number of up to 78 digits."""
 
+MergeId = NewType("MergeId", int)
+"""Our own number of a merge of pairs; from 1."""
+
 OrderId = NewType("OrderId", int)
 """Our own number of an order, counted from 1 and never used twice. Shown as `o41`."""
 

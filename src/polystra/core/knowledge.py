@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from polystra.core import events as ev
-from polystra.core import lifecycle
+from polystra.core import lifecycle, merges
 from polystra.core import notes as nt
+from polystra.core.claims import ClaimStage
 from polystra.core.desk import Desk
 from polystra.core.errors import ContradictoryFacts
 from polystra.core.ids import MarketId
@@ -64,6 +65,7 @@ class Knowledge(Known):
             ev.GeoblockRead: self._geoblock_read,
             ev.NotificationsRead: self._notifications_read,
             ev.ClaimReported: self._claim_reported,
+            ev.MergeReported: self._merge_reported,
             ev.LedgerLoaded: self._ledger_loaded,
             ev.Started: self._started,
             ev.StreamLost: self._stream_lost,
@@ -200,8 +202,8 @@ class Knowledge(Known):
         if not any(desk.awaits_shares for desk in self.open_desks):
             self.readings.shares_shown(event.at)
         self.treasury.allowance = event.allowance
-        redeeming = self.treasury.redeeming
-        for finding in self.readings.taken(event, self.cash, orders, positions, redeeming=redeeming):
+        moving = self.treasury.redeeming | {desk.market.id for desk in self.open_desks if desk.merging}
+        for finding in self.readings.taken(event, self.cash, orders, positions, moving=moving):
             self.notes.extend(self.audit.act(finding, self.desks, event.at))
             if isinstance(finding, ShareDrift):
                 self.stir(finding.market, forced=True)
@@ -219,6 +221,23 @@ class Knowledge(Known):
             self.notes.append(
                 nt.ClaimMoved(market=event.market, stage=event.stage, claim=event.claim, paid=event.paid, why=event.why)
             )
+
+    def _merge_reported(self, event: ev.MergeReported) -> None:
+        """Once it is paid the pairs are cash: 1 USD each."""
+        desk = self.desks.get(event.market)
+        if desk is None:
+            return
+        before = desk.position.realised
+        if not merges.heard(desk, event):
+            return
+        if event.stage is ClaimStage.PAID:
+            self.treasury.move(event.pairs)
+            self.treasury.realise(desk.position.realised - before, event.at)
+        moved = nt.MergeMoved(
+            market=event.market, merge=event.merge, stage=event.stage, pairs=event.pairs, why=event.why
+        )
+        self.notes.append(moved)
+        self.stir(event.market, forced=True)
 
     # --- start, streams and control --------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from polystra.core import merges
 from polystra.core.desk import Desk
 from polystra.core.errors import ContradictoryFacts, IllegalTransition
 from polystra.core.events import LedgerLoaded, OrderFilled
@@ -179,6 +180,8 @@ def remembered(desks: Mapping[MarketId, Desk], ledger: LedgerLoaded) -> None:
         desk = _desk_in(desks, one.market)
         desk.adjustments = (*desk.adjustments, Adjustment(outcome=one.outcome, shares=one.shares, at=one.at))
         desk.refold()
+    for merge in ledger.merges:
+        merges.remembered(_desk_in(desks, merge.market), merge)
     for memory in ledger.memories:
         _desk_in(desks, memory.market).remember(memory)
     terms = {stored.order: stored.terms for stored in ledger.orders}

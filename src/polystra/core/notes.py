@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from polystra.core.claims import ClaimStage
 from polystra.core.events import Stream, TradingState
-from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
+from polystra.core.ids import MarketId, MergeId, OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market, Payout, Score
 from polystra.core.terms import Liquidity, Outcome, Side, Slot, TradeStage
 from polystra.core.units import Instant, Nanos, Price, Shares, Usd
@@ -206,6 +206,16 @@ class BreakEvenArmed(Note, frozen=True, kw_only=True):
     bid: Price | None
 
 
+class MergeMoved(Note, frozen=True, kw_only=True):
+    """Pairs are on their way to become cash, are cash (`paid`), or could not be merged."""
+
+    market: MarketId
+    merge: MergeId
+    stage: ClaimStage
+    pairs: Shares
+    why: str
+
+
 class MemoryKept(Note, frozen=True, kw_only=True):
     market: MarketId
     strategy: str
@@ -330,6 +340,7 @@ AnyNote: TypeAlias = (
     | ForeignOrderSeen
     | MarketSettled
     | ClaimMoved
+    | MergeMoved
     | MemoryKept
     | StateChanged
     | ReadingFailed

@@ -25,12 +25,19 @@ class Adjustment(Struct, frozen=True, gc=False, kw_only=True):
     at: Instant
 
 
+class Merged(Struct, frozen=True, gc=False, kw_only=True):
+    """Pairs that were merged: as many shares of each outcome became 1 USD a pair."""
+
+    pairs: Shares
+    at: Instant
+
+
 class Holding(Struct, frozen=True, gc=False, kw_only=True):
     """What we hold of one outcome.
 
     `shares` counts every trade that did not fail; `settled` only what has reached the chain and is not sold: the most
     that may be offered. `cost` is what the shares held cost, fees included, and `paid` without them; `realised` is
-    what sales brought beyond the cost. `opened_at` is the first purchase since it was last flat.
+    what sales and merges brought beyond the cost. `opened_at` is the first purchase since it was last flat.
     """
 
     outcome: Outcome
@@ -68,7 +75,7 @@ class MarketPosition(Struct, frozen=True, gc=False):
 
     @property
     def realised(self) -> Usd:
-        """What the sales of both outcomes brought beyond their cost."""
+        """What sales and merges of both outcomes brought beyond their cost."""
         return Usd(self.up.realised + self.down.realised)
 
     def redeemable(self, payout: Payout) -> Usd:
@@ -86,10 +93,13 @@ _AFTER_ORDERS = 2**63
 FLAT = MarketPosition(Holding(outcome=Outcome.UP), Holding(outcome=Outcome.DOWN))
 
 
-def position_of(orders: Iterable[Order], adjustments: Iterable[Adjustment] = ()) -> MarketPosition:
-    """Fold all trades of a market's orders, and its adjustments, in the order they happened, into its position.
+def position_of(
+    orders: Iterable[Order], adjustments: Iterable[Adjustment] = (), merges: Iterable[Merged] = ()
+) -> MarketPosition:
+    """Fold all trades of a market's orders, its adjustments and its merges, in the order they happened, into its
+    position.
 
-    What happened at the same time goes by the orders' numbers, adjustments last.
+    What happened at the same time goes by the orders' numbers, adjustments and then merges last.
     """
     tallies = {outcome: _Tally(outcome) for outcome in Outcome}
     moves: list[tuple[Instant, int, Callable[[], None]]] = []
@@ -98,6 +108,11 @@ def position_of(orders: Iterable[Order], adjustments: Iterable[Adjustment] = ())
         move = tally.buy if order.terms.side is Side.BUY else tally.sell
         moves.extend((fill.at, order.id, partial(move, fill)) for fill in order.fills if fill.counts)
     moves.extend((one.at, _AFTER_ORDERS, partial(tallies[one.outcome].adjust, one.shares)) for one in adjustments)
+    for merged in merges:
+        half = merged.pairs // 2
+        moves.append((merged.at, _AFTER_ORDERS, partial(tallies[Outcome.UP].merge, merged.pairs, half)))
+        rest = merged.pairs - half
+        moves.append((merged.at, _AFTER_ORDERS, partial(tallies[Outcome.DOWN].merge, merged.pairs, rest)))
     for _, _, book in sorted(moves, key=itemgetter(0, 1)):
         book()
     return MarketPosition(tallies[Outcome.UP].holding(), tallies[Outcome.DOWN].holding())
@@ -123,16 +138,23 @@ class _Tally:
         self.fees += fill.fee_usd
 
     def sell(self, fill: Fill) -> None:
-        """Sold shares leave with their average cost; the last ones take whatever cost is left."""
+        self._leave(fill.shares, fill.cash(Side.SELL))
+        self.fees += fill.fee_usd
+
+    def merge(self, pairs: Shares, brings: int) -> None:
+        """One outcome's part in a merge: of the dollar that a pair brings each outcome is credited one half."""
+        self._leave(pairs, brings)
+
+    def _leave(self, shares: Shares, brings: int) -> None:
+        """Shares leave with their average cost; the last ones take whatever cost is left."""
         cost, paid = self.cost, self.paid
-        if fill.shares < self.shares:
-            cost, paid = cost * fill.shares // self.shares, paid * fill.shares // self.shares
-        self.shares -= fill.shares
-        self.settled -= fill.shares
+        if shares < self.shares:
+            cost, paid = cost * shares // self.shares, paid * shares // self.shares
+        self.shares -= shares
+        self.settled -= shares
         self.cost -= cost
         self.paid -= paid
-        self.realised += fill.cash(Side.SELL) - cost
-        self.fees += fill.fee_usd
+        self.realised += brings - cost
 
     def adjust(self, shares: Shares) -> None:
         """Shares that vanished leave without their cost: what they cost is lost, and shows as such (SPEC S28.A3)."""

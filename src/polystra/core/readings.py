@@ -5,7 +5,7 @@ readings some time apart show the same one (SPEC 1). A failed reading is evidenc
 nothing new is opened.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TypeAlias
 
 from polystra.core.events import SnapshotTaken
@@ -66,11 +66,11 @@ class Readings:
         orders: Iterable[Order],
         positions: Iterable[tuple[MarketId, MarketPosition]],
         *,
-        redeeming: bool = False,
+        moving: Collection[MarketId] = (),
     ) -> tuple[Finding, ...]:
         """The findings that are proven: all about orders, and drifts that an earlier reading showed too."""
         self.blind = None
-        found = diff(snapshot, cash, orders, positions, redeeming=redeeming)
+        found = diff(snapshot, cash, orders, positions, moving=moving)
         drifts = {_subject(one): one for one in found if isinstance(one, CashDrift | ShareDrift)}
         self._first_seen = {
             subject: self._first_seen[subject] if self._same(subject, one) else (snapshot.at, one)

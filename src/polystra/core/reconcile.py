@@ -4,7 +4,7 @@ A missed fill never appears here: a reading delivers every trade as an ordinary 
 left is orders that one side does not know, and balances that no trade explains.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -58,16 +58,17 @@ def diff(
     positions: Iterable[tuple[MarketId, MarketPosition]],
     protection: Nanos = RECENT,
     *,
-    redeeming: bool = False,
+    moving: Collection[MarketId] = (),
 ) -> tuple[Finding, ...]:
     """Everything in which ledger and venue differ, orders first.
 
     Balances are compared only for markets none of whose trades is short of CONFIRMED: until then they may lag.
-    While a redemption may be on its way (`redeeming`) cash is not compared either.
+    While a redemption or a merge may be on its way in some markets (`moving`) cash is not compared either, nor are the
+    shares of these.
     """
     orders = tuple(orders)
     listed = set(snapshot.live)
-    settling = {order.terms.market for order in orders if _is_on_its_way(order)}
+    settling = {order.terms.market for order in orders if _is_on_its_way(order)} | set(moving)
     findings: list[Finding] = [
         MissingThere(order.id)
         for order in orders
@@ -79,7 +80,7 @@ def diff(
         if not order.live and order.id in listed and not _is_recent(order, snapshot.at, protection)
     )
     findings.extend(UnknownToUs(foreign) for foreign in snapshot.foreign)
-    if not settling and not redeeming and snapshot.cash != cash:
+    if not settling and snapshot.cash != cash:
         findings.append(CashDrift(cash, snapshot.cash))
     at_venue = {(held.market, held.outcome): held.shares for held in snapshot.settled}
     for market, position in positions:

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from polystra.core.ids import MarketId, OrderId, TradeId
+from polystra.core.ids import MarketId, MergeId, OrderId, TradeId
 from polystra.core.terms import Liquidity, OrderTerms, Outcome, TradeStage
 from polystra.core.units import Instant, Price, Shares
 
@@ -49,3 +49,13 @@ class RestoredAdjustment(Struct, frozen=True, gc=False, kw_only=True):
     outcome: Outcome
     shares: Shares
     at: Instant
+
+
+class RestoredMerge(Struct, frozen=True, gc=False, kw_only=True):
+    """Pairs that were merged `at` a moment, or may be on their way to be (`open`), as the ledger remembers it."""
+
+    market: MarketId
+    merge: MergeId
+    pairs: Shares
+    at: Instant
+    open: bool

@@ -1,6 +1,6 @@
 """Keeps our cash, the day's profit and what waits to be claimed, and adds up the account over the open markets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from polystra.core.account import Account, stake_of
 from polystra.core.claims import ClaimStage
@@ -47,9 +47,9 @@ class Treasury:
         self._claims, self._redeeming = redeemable, set(redeeming)
 
     @property
-    def redeeming(self) -> bool:
-        """Whether cash of a claim may be at the venue already that ours does not have yet."""
-        return bool(self._redeeming)
+    def redeeming(self) -> Set[MarketId]:
+        """Markets of whose claims cash may be at the venue already that ours does not have yet."""
+        return self._redeeming
 
     def redeem(self, market: MarketId, stage: ClaimStage, claim: Usd, paid: Usd) -> bool:
         """How far a claim is. Once it is paid it is cash, once; false for what is told again after that."""

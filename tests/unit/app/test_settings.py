@@ -128,8 +128,8 @@ def test_an_unknown_name_below_a_table_in_a_table_knows_its_own_neighbours() -> 
 def test_an_unknown_table_is_told_with_the_known_ones() -> None:
     (line,) = said("[stake]\nbet_percent = 3\n")
     assert line == (
-        "my.toml line 1: unknown setting stake; known here: stakes, limits, exits, rewards, unfilled, engine, "
-        "strategy, venue, redemption, simulation"
+        "my.toml line 1: unknown setting stake; known here: stakes, limits, exits, rewards, unfilled, scale_in, "
+        "reversal, engine, strategy, venue, redemption, merging, simulation"
     )
 
 

@@ -17,7 +17,7 @@ from polystra.core.claims import ClaimStage
 from polystra.core.engine import Engine
 from polystra.core.errors import ContradictoryFacts
 from polystra.core.events import AnyEvent, TradingState
-from polystra.core.ids import MarketId, OrderId, TokenId, TradeId, VenueOrderId
+from polystra.core.ids import MarketId, MergeId, OrderId, TokenId, TradeId, VenueOrderId
 from polystra.core.knowledge import Knowledge
 from polystra.core.markets import PriceSource, Series
 from polystra.core.reasons import CancelReason, RefusalReason
@@ -93,6 +93,7 @@ def every_event(at: Instant, market: MarketId, order: OrderId) -> list[AnyEvent]
         ev.ClockCompared(at=at, ahead=seconds(0)),
         ev.GeoblockRead(at=at, blocked=False, place="IE"),
         ev.ClaimReported(at=at, market=market, stage=ClaimStage.SENT, claim=usd(5)),
+        ev.MergeReported(at=at, market=market, merge=MergeId(1), stage=ClaimStage.SENT, pairs=shares(5), stepped_at=at),
         ev.FeedTroubled(at=at, stream=ev.Stream.PRICES, what="subscription refused"),
         ev.NotificationsRead(at=at, notices=()),
         ev.MarketClosed(at=at, market=market),

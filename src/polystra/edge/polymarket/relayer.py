@@ -1,4 +1,5 @@
-"""Has a deposit wallet redeem through the venue's relayer, which pays for the transaction (`PROTOCOL.md` B.10).
+"""Has a deposit wallet redeem and merge through the venue's relayer, which pays for the transaction
+(`PROTOCOL.md` B.10).
 
 Nothing is sent twice from here. A batch that was submitted and not answered may have run, may run yet, and cannot run
 once its deadline is over: what became of it is seen by what the wallet holds.
@@ -17,7 +18,7 @@ from polystra.core.units import Instant, seconds
 from polystra.edge.polymarket.contracts import DEPOSIT_WALLET_FACTORY
 from polystra.edge.polymarket.outcomes import spoken
 from polystra.edge.polymarket.private_rest import ReadingFailed, reading
-from polystra.edge.polymarket.redemption_calls import OnChain, holding_question, read_holding, redemption
+from polystra.edge.polymarket.redemption_calls import OnChain, holding_question, read_holding
 from polystra.edge.polymarket.rest import Asking, NoReply
 from polystra.edge.polymarket.wallet import SignatureType, Wallet
 from polystra.edge.polymarket.wallet_batches import Call, batch_digest
@@ -37,7 +38,7 @@ _TIMED_OUT = 408
 
 
 class CannotRedeem(PolystraError):
-    """This wallet, or this venue, has nobody that would redeem for it."""
+    """This wallet, or this venue, has nobody that would redeem or merge for it."""
 
 
 class Progress(StrEnum):
@@ -104,9 +105,8 @@ class Relayer:
         answer = await self._rest.ask("POST", self._rpc, deadline=DEADLINE, body=body)
         return reading("eth_call", answer, _held)
 
-    async def batch(self, market: Market, held: OnChain, at: Instant) -> Batch | ReadingFailed:
-        """A redemption of all that is held, signed at this moment. Raises `NotSupported` for unknown contracts."""
-        calls = redemption(market, held)
+    async def batch(self, calls: Sequence[Call], at: Instant) -> Batch | ReadingFailed:
+        """These calls, signed at this moment."""
         query = {"address": self._wallet.key.address, "type": "WALLET"}
         url = f"{self._relayer}/v1/account/transactions/params"
         answer = await self._rest.ask("GET", url, deadline=DEADLINE, query=query, headers=self._headers)

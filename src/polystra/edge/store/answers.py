@@ -107,7 +107,8 @@ class FillLine(Struct, frozen=True, kw_only=True):
 
 
 class Position(Struct, frozen=True, kw_only=True):
-    """One outcome of a market: `shares` = bought - sold + adjusted; `paid` and `received` have the fees in them."""
+    """One outcome of a market: `shares` = bought - sold + adjusted - merged; `paid` and `received` have the
+    fees in them."""
 
     market: MarketId
     outcome: Outcome
@@ -115,6 +116,7 @@ class Position(Struct, frozen=True, kw_only=True):
     bought: Shares
     sold: Shares
     adjusted: Shares
+    merged: Shares
     paid: Usd
     received: Usd
     fee: Usd
@@ -123,7 +125,8 @@ class Position(Struct, frozen=True, kw_only=True):
 class Window(Struct, frozen=True, kw_only=True):
     """One market in a line. `decision` is the last one before its first order, or simply the last.
 
-    `pnl` = cash of its fills + `redeemable`; None until it has settled.
+    `merged` is what pairs brought that were merged. `pnl` = cash of its fills + `merged` + `redeemable`; None until
+    it has settled.
     """
 
     market: MarketId
@@ -139,6 +142,7 @@ class Window(Struct, frozen=True, kw_only=True):
     fills: int
     fees: Usd
     cash: Usd
+    merged: Usd
     settled_at: Instant | None
     payout_up: Usd | None
     redeemable: Usd
@@ -146,7 +150,7 @@ class Window(Struct, frozen=True, kw_only=True):
 
 
 class Totals(Struct, frozen=True, kw_only=True):
-    """`cash` = `deposited` + `traded` + `redeemed`.
+    """`cash` = `deposited` + `traded` + `redeemed` + `merged`.
 
     `redeemable` waits to be claimed and is not cash; `realised` is the profit of the settled markets.
     """
@@ -155,6 +159,7 @@ class Totals(Struct, frozen=True, kw_only=True):
     deposited: Usd
     traded: Usd
     redeemed: Usd
+    merged: Usd
     redeemable: Usd
     fees: Usd
     realised: Usd

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert
 from polystra.core.claims import ClaimStage
 from polystra.core.commands import PlaceOrder
 from polystra.core.events import LedgerLoaded
-from polystra.core.ids import MarketId, OrderId, VenueOrderId, show_order
+from polystra.core.ids import MarketId, MergeId, OrderId, VenueOrderId, show_order
 from polystra.core.notes import AnyNote, FillBooked
 from polystra.core.units import Instant, Usd
 from polystra.edge.ready import Ready
@@ -24,6 +24,7 @@ from polystra.edge.store.claims import Claim, ClaimStep, keep_step, tried_since,
 from polystra.edge.store.db import Database
 from polystra.edge.store.errors import LedgerContradiction
 from polystra.edge.store.journal import JournalHead
+from polystra.edge.store.merges import Merge, keep_merge, merges_tried_since, next_merge, open_merges
 from polystra.edge.store.migrations import check_schema
 from polystra.edge.store.rows import AS_IT_IS, KEEP_INTENT, KEEP_STAGE, ROWS, Kept, Row, intent_row, stage_row
 from polystra.edge.store.tables import deposits, redemptions, runs
@@ -114,9 +115,9 @@ class Ledger:
         """What settled markets still pay, the oldest first."""
         return unpaid(self._db.connection)
 
-    def redemptions_tried(self, since: Instant) -> int:
-        """Transactions asked for since then, whatever became of them: what a budget counts."""
-        return tried_since(self._db.connection, since)
+    def transactions_tried(self, since: Instant) -> int:
+        """Redemptions and merges asked for since then, whatever became of them: what the budget counts."""
+        return tried_since(self._db.connection, since) + merges_tried_since(self._db.connection, since)
 
     def step_claim(self, market: MarketId, step: ClaimStep) -> None:
         """One step of a redemption; with the last one, `PAID`, what it brought becomes cash, once a market."""
@@ -124,6 +125,18 @@ class Ledger:
             keep_step(self._db.connection, market, step)
             if step.stage is ClaimStage.PAID:
                 self.redeem(step.at, market, step.pays)
+
+    def merges_on_their_way(self) -> tuple[Merge, ...]:
+        """Merges of which nobody knows yet what became of them."""
+        return open_merges(self._db.connection)
+
+    def next_merge(self) -> MergeId:
+        return next_merge(self._db.connection)
+
+    def step_merge(self, merge: Merge) -> None:
+        """One step of a merge; with the last one, `PAID`, its pairs become cash, once."""
+        with self.unit():
+            keep_merge(self._db.connection, merge)
 
     def load(self, at: Instant) -> LedgerLoaded:
         """What an engine that is asleep must be told; see `restore` for what still matters at `at`."""

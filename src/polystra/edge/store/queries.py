@@ -38,6 +38,7 @@ from polystra.edge.store.tables import (
     denials,
     live_fills,
     markets,
+    merges,
     notes,
     order_steps,
     orders,
@@ -67,6 +68,7 @@ class LedgerReader:
     def windows(self, *, run: int | None = None) -> list[Window]:
         """Every market followed (first by `run`, where one is named), by start."""
         told, denied, ordered = self._count(decisions), self._count(denials), self._count(orders)
+        merged = self._merged()
         traded, reasons = self._traded(), self._decisions_that_count()
         wanted = (
             select(
@@ -97,10 +99,11 @@ class LedgerReader:
                 fills=count,
                 fees=Usd(fees),
                 cash=Usd(spent),
+                merged=Usd(merged.get(row.id, 0)),
                 settled_at=row.settled_at,
                 payout_up=row.payout_up_micro,
                 redeemable=row.redeemable,
-                pnl=None if row.settled_at is None else Usd(spent + row.redeemable),
+                pnl=None if row.settled_at is None else Usd(spent + merged.get(row.id, 0) + row.redeemable),
             )
             lines.append(line)
         return lines
@@ -157,6 +160,7 @@ class LedgerReader:
                 bought=row.bought_micro,
                 sold=row.sold_micro,
                 adjusted=row.adjusted_micro,
+                merged=row.merged_micro,
                 paid=row.paid_micro,
                 received=row.received_micro,
                 fee=row.fee_micro,
@@ -173,9 +177,14 @@ class LedgerReader:
             deposited=money.deposited_micro,
             traded=money.traded_micro,
             redeemed=money.redeemed_micro,
+            merged=money.merged_micro,
             redeemable=Usd(self._one(_sum(claims).where(settlements.c.market.not_in(claimed)))),
             fees=Usd(self._one(_sum(live_fills.c.fee_micro))),
-            realised=Usd(self._one(_sum(fills_cash).where(live_fills.c.market.in_(over))) + self._one(_sum(claims))),
+            realised=Usd(
+                self._one(_sum(fills_cash).where(live_fills.c.market.in_(over)))
+                + self._one(_sum(merges.c.pairs_micro).where(merges.c.market.in_(over)))
+                + self._one(_sum(claims))
+            ),
             orders=self._one(select(func.count()).select_from(orders)),
             fills=self._one(select(func.count()).select_from(live_fills)),
             windows=self._one(select(func.count()).select_from(markets)),
@@ -250,6 +259,12 @@ class LedgerReader:
             ).group_by(live_fills.c.market)
         )
         return {row.market: (row.times, row.fees, row.cash) for row in rows}
+
+    def _merged(self) -> dict[str, int]:
+        """What merged pairs brought, by market: 1 USD each."""
+        brought = func.sum(merges.c.pairs_micro).label("brought")
+        rows = self._rows(select(merges.c.market, brought).group_by(merges.c.market))
+        return {row.market: row.brought for row in rows}
 
     def _decisions_that_count(self) -> dict[str, Decision]:
         """Of each market, the last decision before its first order; without orders, the last."""

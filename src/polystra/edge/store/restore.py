@@ -14,11 +14,12 @@ from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market
 from polystra.core.notes import BreakEvenArmed
 from polystra.core.orders import Fill, Order, OrderState
-from polystra.core.positions import Adjustment, MarketPosition, position_of
+from polystra.core.positions import Adjustment, MarketPosition, Merged, position_of
 from polystra.core.restored import Memory, RestoredAdjustment, RestoredArming, RestoredFill, RestoredOrder
 from polystra.core.terms import Liquidity, OrderTerms, Outcome, Purpose, Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, Nanos, Price, Shares, Usd
 from polystra.edge.store.claims import unpaid
+from polystra.edge.store.merges import merged_in, restored
 from polystra.edge.store.tables import (
     adjustments,
     cash,
@@ -26,6 +27,7 @@ from polystra.edge.store.tables import (
     live_fills,
     markets,
     memories,
+    merges,
     notes,
     order_states,
     order_steps,
@@ -60,6 +62,7 @@ def load(connection: Connection, at: Instant) -> LedgerLoaded:
         armings=_armings(connection, matter),
         redeemable=Usd(sum(claim.amount for claim in claims)),
         redeeming=tuple(claim.market.id for claim in claims if claim.open),
+        merges=restored(connection, matter),
     )
 
 
@@ -69,14 +72,15 @@ def venue_orders(connection: Connection) -> dict[VenueOrderId, OrderId]:
 
 
 def realised_today(connection: Connection, at: Instant) -> Usd:
-    """Profit booked since midnight UTC: what sales brought beyond the average cost of the shares sold (fees in both),
-    and at settlement the claim minus the cost of what was still held.
+    """Profit booked since midnight UTC: what sales and merges brought beyond the average cost of the shares that left
+    (fees in both), and at settlement the claim minus the cost of what was still held.
 
-    So a market that settled today counts its whole profit, less what its sales had realised before midnight.
+    So a market that settled today counts its whole profit, less what its sales and merges had realised before midnight.
     """
     midnight = Instant(at - at % DAY)
     moved = union(
         select(live_fills.c.market).where(live_fills.c.at >= midnight),
+        select(merges.c.market).where(merges.c.at >= midnight),
         select(settlements.c.market).where(settlements.c.at >= midnight),
     ).subquery()
     settled = {
@@ -89,13 +93,14 @@ def realised_today(connection: Connection, at: Instant) -> Usd:
     }
     booked = _booked(connection, select(moved.c.market))
     adjusted = _adjusted(connection, select(moved.c.market))
+    merged = merged_in(connection, select(moved.c.market))
     total = 0
     for market in set(booked) | set(settled):
-        own, moves = booked.get(market, []), adjusted.get(market, [])
-        before = _realised(own, moves, before=midnight)
+        own, moves, pairs = booked.get(market, []), adjusted.get(market, []), merged.get(market, [])
+        before = _realised(own, moves, pairs, before=midnight)
         settled_at, pnl = settled.get(market, (None, 0))
         if settled_at is None:
-            total += _realised(own, moves, before=None) - before
+            total += _realised(own, moves, pairs, before=None) - before
         elif settled_at >= midnight:
             total += pnl - before
     return Usd(total)
@@ -105,7 +110,11 @@ def held(connection: Connection) -> dict[str, MarketPosition]:
     """The positions of traded markets that have not settled, with what they cost."""
     open_markets = select(markets.c.id).where(markets.c.id.not_in(select(settlements.c.market)))
     booked, adjusted = _booked(connection, open_markets), _adjusted(connection, open_markets)
-    return {market: position_of(orders, adjusted.get(market, [])) for market, orders in booked.items()}
+    merged = merged_in(connection, open_markets)
+    return {
+        market: position_of(orders, adjusted.get(market, []), merged.get(market, []))
+        for market, orders in booked.items()
+    }
 
 
 def _mattering(at: Instant) -> Select[tuple[str]]:
@@ -275,13 +284,14 @@ def _adjustment_rows(connection: Connection, which: Select[tuple[str]]) -> list[
     ]
 
 
-def _realised(own: list[Order], moves: list[Adjustment], *, before: Instant | None) -> int:
-    """What sales had realised before an instant, or ever."""
+def _realised(own: list[Order], moves: list[Adjustment], pairs: list[Merged], *, before: Instant | None) -> int:
+    """What sales and merges had realised before an instant, or ever."""
     if before is not None:
         own = [
             msgspec.structs.replace(order, fills=tuple(fill for fill in order.fills if fill.at < before))
             for order in own
         ]
         moves = [move for move in moves if move.at < before]
-    position = position_of(own, moves)
+        pairs = [one for one in pairs if one.at < before]
+    position = position_of(own, moves, pairs)
     return position.up.realised + position.down.realised

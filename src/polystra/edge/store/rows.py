@@ -35,6 +35,7 @@ from polystra.core.notes import (
     MarketHalted,
     MarketSettled,
     MemoryKept,
+    MergeMoved,
     Note,
     OrderMoved,
     PositionUnpriced,
@@ -249,4 +250,5 @@ ROWS: dict[type[Note], Kept] = {
     ClaimMoved: AS_IT_IS,
     ScoreSeen: AS_IT_IS,
     RewardMoved: AS_IT_IS,
+    MergeMoved: AS_IT_IS,
 }

@@ -196,6 +196,30 @@ claim_steps = Table(
     Index("claim_steps_by_market", "market"),
 )
 
+merge_steps = Table(
+    "merge_steps",
+    METADATA,
+    _number(),
+    _whole("merge"),
+    Column("market", Text, ForeignKey("markets.id"), nullable=False),
+    _whole("at"),
+    _text("stage"),
+    _whole("pairs_micro"),
+    _text("asked", null=True),
+    _text("why"),
+    Index("merge_steps_by_merge", "merge"),
+)
+
+merges = Table(
+    "merges",
+    METADATA,
+    Column("merge", _WHOLE, primary_key=True, autoincrement=False),
+    Column("market", Text, ForeignKey("markets.id"), nullable=False),
+    _whole("at"),
+    _whole("pairs_micro"),
+    Index("merges_by_market", "market"),
+)
+
 deposits = Table("deposits", METADATA, _number(), _whole("at"), _whole("amount_micro"), _text("cause"))
 
 decisions = Table(
@@ -269,12 +293,17 @@ positions = table(
     "positions",
     column("market", Text),
     column("outcome", Text),
-    *(column(f"{name}_micro", _WHOLE) for name in ("shares", "bought", "sold", "adjusted", "paid", "received", "fee")),
+    *(
+        column(f"{name}_micro", _WHOLE)
+        for name in ("shares", "bought", "sold", "adjusted", "merged", "paid", "received", "fee")
+    ),
 )
 """View: what is or was held of each outcome; `paid` and `received` have the fees in them."""
 
-cash = table("cash", column("deposited_micro", _WHOLE), column("traded_micro", _WHOLE),
-             column("redeemed_micro", _WHOLE), column("cash_micro", _WHOLE))  # fmt: skip
-"""View, one row: deposits, plus what live fills paid and brought, plus what was redeemed."""
+cash = table(
+    "cash",
+    *(column(f"{name}_micro", _WHOLE) for name in ("deposited", "traded", "redeemed", "merged", "cash")),
+)
+"""View, one row: deposits, plus what live fills paid and brought, plus what was redeemed and merged."""
 
 VIEWS = (order_states, staged_fills, live_fills, positions, cash)
