@@ -104,10 +104,20 @@ class Desk:
     @property
     def awaits_shares(self) -> bool:
         """Whether shares have reached the chain that the venue's balance does not show yet."""
-        return any(self.position.of(outcome).settled - self.wallet.get(outcome, 0) >= SIZE_STEP for outcome in Outcome)
+        return any(self.position.of(one).settled - self.in_wallet(one) >= SIZE_STEP for one in Outcome)
+
+    @property
+    def adopts(self) -> bool:
+        """Whether some of what is held was bought outside: it is looked after, and nothing is added or reversed."""
+        return any(self.position.of(outcome).adopted for outcome in Outcome)
+
+    def in_wallet(self, outcome: Outcome) -> Shares:
+        """What the venue's balance showed, without the shares that are left alone."""
+        shown = self.wallet.get(outcome, Shares(0))
+        return Shares(max(shown - self.position.of(outcome).left_alone, 0))
 
     def _shown(self, holding: Holding) -> Holding:
-        in_wallet = self.wallet.get(holding.outcome, Shares(0))
+        in_wallet = self.in_wallet(holding.outcome)
         return replace(holding, settled=in_wallet) if in_wallet < holding.settled else holding
 
     @property
@@ -236,7 +246,8 @@ class Desk:
     def see_wallet(self, outcome: Outcome, shares: Shares) -> None:
         """Take over what a reading shows. It confirms new shares; that old ones are gone takes more than one reading
         (`lifecycle.drifted`), or an exit would be taken back because of a single bad answer."""
-        known = min(self.wallet.get(outcome, Shares(0)), self.position.of(outcome).settled)
+        held = self.position.of(outcome)
+        known = min(self.wallet.get(outcome, Shares(0)), Shares(held.settled + held.left_alone))
         self.wallet[outcome] = max(shares, known)
 
     def lift(self, cause: str) -> None:

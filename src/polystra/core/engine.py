@@ -39,7 +39,6 @@ from polystra.core.desk import Desk
 from polystra.core.entries import EntryPlan, wanted_entries
 from polystra.core.events import AnyEvent, TradingState
 from polystra.core.exits import NO_CHANCES, ExitPlan, wanted_exits
-from polystra.core.ids import OrderId
 from polystra.core.knowledge import Knowledge
 from polystra.core.markets import Series
 from polystra.core.orders import Heard
@@ -201,8 +200,7 @@ class Engine:
             lifecycle.resent(desk, order, known.at)
             self._commands.append(ResendOrder(order=order))
         for terms in planned.place:
-            order, known.next_order = known.next_order, OrderId(known.next_order + 1)
-            known.market_of[order] = desk.market.id
+            order = known.number(desk)
             known.notes.append(lifecycle.born(desk, order, terms, known.at))
             known.notes.extend(lifecycle.retried(desk, order, terms))
             self._commands.append(PlaceOrder(order=order, terms=terms))

@@ -28,6 +28,7 @@ from polystra.core.order_events import (
     OrderOutcomeUnknown,
     OrderRefused,
     OrderReported,
+    OutsideFilled,
 )
 from polystra.core.restored import Memory, RestoredAdjustment, RestoredFill, RestoredOrder
 from polystra.core.terms import Outcome, Side
@@ -222,7 +223,8 @@ class ClaimReported(Event, frozen=True, kw_only=True):
 
 
 class LedgerLoaded(Event, frozen=True, kw_only=True):
-    """Everything the ledger knows that still matters, given to an engine that is asleep."""
+    """Everything the ledger knows that still matters, given to an engine that is asleep. `opened_at` is when its first
+    balance was read: what was traded before is in that balance."""
 
     next_order: OrderId
     cash: Usd
@@ -237,6 +239,7 @@ class LedgerLoaded(Event, frozen=True, kw_only=True):
     given_up: tuple[OrderId, ...] = ()
     redeemable: Usd = Usd(0)
     redeeming: tuple[MarketId, ...] = ()
+    opened_at: Instant = Instant(0)
 
 
 class Started(Event, frozen=True, kw_only=True):
@@ -297,7 +300,7 @@ AnyEvent: TypeAlias = (
     | MarketClosed | MarketResolved
     | PricePrinted | CandleClosed | HistoryLoaded | HistoryFailed
     | OrderAccepted | OrderRefused | OrderOutcomeUnknown | OrderNotSent | OrderFilled | OrderCancelled | OrderExpired
-    | CancelRefused | CancelOutcomeUnknown | OrderReported | OrderNotFound
+    | CancelRefused | CancelOutcomeUnknown | OrderReported | OrderNotFound | OutsideFilled
     | SnapshotTaken | SnapshotFailed | ClockCompared | GeoblockRead | NotificationsRead | ClaimReported
     | LedgerLoaded | Started | StreamLost | StreamRestored | FeedTroubled | TradingStateSet | Woke
 )

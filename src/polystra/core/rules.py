@@ -16,6 +16,7 @@ class Rules(Struct, frozen=True, gc=False, kw_only=True):
     account is read and compared. `drift_confirmed_after`: two readings this far apart must show the same drift.
     `max_clock_offset`: how far the machine's clock may be from the venue's, which times are corrected by.
     `auto_adjust`: the part of a position (millionths) that may be written off without calling a person (SPEC 1).
+    `adopts`: whether shares that somebody bought outside are managed like our own, or left alone.
     `unfilled`: when a resting entry is given up; None: it rests as long as it is wished for.
     """
 
@@ -27,4 +28,5 @@ class Rules(Struct, frozen=True, gc=False, kw_only=True):
     drift_confirmed_after: Nanos = seconds(30)
     max_clock_offset: Nanos = seconds(10)
     auto_adjust: int = 20_000
+    adopts: bool = True
     unfilled: UnfilledRules | None = None

@@ -49,12 +49,22 @@ _IMMEDIATE = frozenset({TimeInForce.FOK, TimeInForce.FAK})
 
 class Purpose(StrEnum):
     """Why an order exists. With market, outcome and side it names the slot that one order at a time may hold. A target
-    rests; a stop protects, also what was gained; a sale takes the bids for profit or by value."""
+    rests; a stop protects, also what was gained; a sale takes the bids for profit or by value. The last two are orders
+    that somebody else made for the account: what they trade is ours to manage, or left alone as a setting says."""
 
     ENTRY = "entry"
     TARGET = "target"
     STOP = "stop"
     SALE = "sale"
+    OUTSIDE = "outside"
+    LEFT_ALONE = "left alone"
+
+    @property
+    def ours(self) -> bool:
+        return self not in _OUTSIDE
+
+
+_OUTSIDE = frozenset({Purpose.OUTSIDE, Purpose.LEFT_ALONE})
 
 
 class Liquidity(StrEnum):
