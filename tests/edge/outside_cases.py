@@ -1,4 +1,4 @@
-"""Another hand on the trader's account: it takes orders back and trades at the exchange, and the trader is not asked."""
+"""Another hand on the trader's account: it takes orders back and trades, and the trader is not asked."""
 
 from collections.abc import Iterator
 from itertools import count

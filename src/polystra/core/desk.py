@@ -241,7 +241,13 @@ class Desk:
         self.referee = after_reading(self.referee, read, self.market.tick, self.patience)
 
     def refold(self) -> None:
-        self.position = position_of(self.orders.values(), self.adjustments)
+        """What comes to or leaves the shares that are left alone does so in the wallet too, whatever the venue's
+        balance shows of it yet: it is no reason to offer more or less of our own."""
+        before, self.position = self.position, position_of(self.orders.values(), self.adjustments)
+        for outcome in Outcome:
+            moved = self.position.of(outcome).left_alone - before.of(outcome).left_alone
+            if moved:
+                self.wallet[outcome] = Shares(self.wallet.get(outcome, 0) + moved)
 
     def see_wallet(self, outcome: Outcome, shares: Shares) -> None:
         """Take over what a reading shows. It confirms new shares; that old ones are gone takes more than one reading
