@@ -204,38 +204,39 @@ def test_a_balance_that_cannot_be_read_for_ten_minutes_closes_nothing(exchange_t
 
 @pytest.mark.spec("H2.A2")
 def test_a_holding_that_is_gone_at_the_start_is_closed_as_missing(exchange_truth: WireStage) -> None:
-    """Twenty Up and twenty Down were merged by hand while the trader was down: nothing is there, no trade says why."""
+    """Three minutes old, and sent to another wallet by hand just before the trader died: no trade says why nothing is
+    there, no order is live, and the cash is as the ledger has it."""
 
-    def merge(floor: Floor) -> None:
+    def send(floor: Floor) -> None:
         account = sim.Account(floor.standing.accounts[0].wallet)
-        floor.standing.venue.feed(sim.Merge(account=account, market=MARKET.id, shares=shares(20)))
+        away = sim.Account("0x00000000000000000000000000000000000000aa")
+        floor.standing.venue.feed(sim.Transfer(account=account, to=away, token=MARKET.up_token, shares=shares(20)))
         gone.append(floor.now)
 
     gone: list[int] = []
-    killed: list[int] = []
+    started: list[int] = []
 
     def die(floor: Floor, event: AnyEvent, step: Step) -> None:
-        if gone and not killed:
-            killed.append(event.at)
+        if isinstance(event, ev.LedgerLoaded):
+            started.append(event.at)
+        if gone and len(started) == 1:
             raise Killed
 
-    told = (*ONE, Told(10, 100, 1, wish(Outcome.DOWN, "0.50")))
-    tape = tape_file(MARKET, steady(MARKET, "0.50x20 0.49x500", "0.52x20 0.53x500"))
-    run = exchange_truth.play_on_wire([tape], Scheduled(told), meddle=die, look=at_seconds((60, merge)), lives=2)
-    assert gone
-    assert killed
-    assert [run.held(MARKET, outcome) for outcome in Outcome] == [0, 0]
-    rows = run.sql("select outcome, cause, before_micro, after_micro from adjustments order by outcome")
-    assert [(one, cause.split(":")[0], was, now) for one, cause, was, now in rows] == [
-        ("DOWN", "missing", shares(20), 0),
-        ("UP", "missing", shares(20), 0),
-    ]
-    booked = [at for at, _ in noted(run, nt.AdjustmentBooked)]
-    assert all(at - trade.matched_at >= seconds(120) for at in booked for trade in run.truth.trades)
+    tape = tape_file(MARKET, steady(MARKET, "0.50x500", "0.52x20"))
+    run = exchange_truth.play_on_wire([tape], Scheduled(ONE), meddle=die, look=at_seconds((190, send)), lives=2)
+    assert run.held(MARKET, Outcome.UP) == 0
+    assert run.sql("select cash_micro from cash") == [(run.cash,)]
+    (bought,) = run.truth.trades
+    ((outcome, cause, was, now),) = run.sql("select outcome, cause, before_micro, after_micro from adjustments")
+    assert (outcome, cause.split(":")[0], was, now) == ("UP", "missing", shares(20), 0)
+    ((at, _),) = noted(run, nt.AdjustmentBooked)
+    assert started[1] - bought.matched_at >= seconds(180)
+    assert started[1] < at < started[1] + seconds(95), "two readings half a minute apart show it, one a minute"
     assert run.notes(nt.MarketHalted), "a person is called"
     (settled,) = run.notes(nt.MarketSettled)
-    paid = run.sql("select -sum(cash_micro) from fills")[0][0]
+    paid = bought.taker.cash + bought.taker.fee
     assert (settled.redeemable, settled.pnl) == (0, -paid), "what the trades say, and no payout"
+    assert run.placed(Side.SELL) == []
 
 
 @pytest.mark.spec("H2.A3")
