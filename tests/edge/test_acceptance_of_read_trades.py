@@ -9,7 +9,7 @@ from polystra.core.engine import Step
 from polystra.core.events import AnyEvent, OrderFilled, Started
 from polystra.core.fees import FeeSchedule
 from polystra.core.terms import Outcome, Side
-from polystra.core.units import Nanos, Shares, price, seconds, shares, usd
+from polystra.core.units import Shares, price, shares, usd
 from polystra.exchange.faults import Fault, Switch
 from polystra.sim import messages as sim
 from tests.edge.execution_cases import AT_ONCE, Scheduled, Told, befall, befell
