@@ -20,12 +20,20 @@ def account_of(floor: Floor) -> sim.Account:
 def trade_by_hand(
     floor: Floor, side: Side, size: str, at: str, *, outcome: Outcome = Outcome.UP, rests: bool = False
 ) -> VenueOrderId:
+    request = order_by_hand(account_of(floor), side, size, at, outcome=outcome, rests=rests)
+    floor.standing.venue.feed(request)
+    return request.order
+
+
+def order_by_hand(
+    account: sim.Account, side: Side, size: str, at: str, *, outcome: Outcome = Outcome.UP, rests: bool = False
+) -> sim.Submit:
     """Without the trader's API key: nothing but the wallet says whose it is."""
     order = VenueOrderId(f"0x{next(_numbers):064x}")
     cash, amount = cost_of(price(at), shares(size)), shares(size)
     gives, gets = (amount, cash) if side is Side.SELL else (cash, amount)
-    request = sim.Submit(
-        account=account_of(floor),
+    return sim.Submit(
+        account=account,
         order=order,
         token=MARKET.token(outcome),
         side=side,
@@ -33,8 +41,6 @@ def trade_by_hand(
         taker_amount=gets,
         time_in_force=TimeInForce.GTC if rests else TimeInForce.FAK,
     )
-    floor.standing.venue.feed(request)
-    return order
 
 
 def cancel_by_hand(floor: Floor) -> None:

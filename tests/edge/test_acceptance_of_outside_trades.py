@@ -1,13 +1,18 @@
 """Acceptance conditions of trades that no order of ours made: sold or bought by hand while the trader runs."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from polystra.app.world import TRADER
 from polystra.core import notes as nt
 from polystra.core.commands import PlaceOrder
 from polystra.core.engine import Step
 from polystra.core.events import AnyEvent
 from polystra.core.terms import Outcome, Purpose, Side
-from polystra.core.units import price, seconds, shares
+from polystra.core.units import Instant, price, seconds, shares
+from polystra.sim import messages as sim
 from tests.edge.execution_cases import (
     AT_ONCE,
     MARKET,
@@ -21,9 +26,9 @@ from tests.edge.execution_cases import (
     taking,
     then,
 )
-from tests.edge.outside_cases import account_of, cancel_by_hand, trade_by_hand
+from tests.edge.outside_cases import account_of, cancel_by_hand, order_by_hand, trade_by_hand
 from tests.edge.wire_stage import Floor, Killed, Look, WireStage, exchange_truth
-from tests.truth import after, printed, steady, tape_file, wish
+from tests.truth import Outcomes, after, printed, steady, tape_file, wish
 
 __all__ = ["exchange_truth"]
 
@@ -236,3 +241,40 @@ def test_an_order_that_rests_by_another_hand_is_told_once_and_never_cancelled(ex
     told = [note.venue_order for note in run.notes(nt.ForeignOrderSeen)]
     assert told == [orders[0], orders[0]], "once in each life"
     assert len(run.notes(nt.OutsideOrderSeen)) == 1
+
+
+class ByHand:
+    """Buys ten, and later sells four, in whatever way orders get to the exchange."""
+
+    def __init__(self) -> None:
+        self._left = [(20, Side.BUY, "10", "0.52"), (60, Side.SELL, "4", "0.80")]
+
+    def __call__(self, now: Instant, give: Callable[[sim.Request], object], account: sim.Account) -> None:
+        while self._left and now >= after(self._left[0][0]):
+            _, side, size, at = self._left.pop(0)
+            give(sim.CancelAll(account=account))
+            give(order_by_hand(account, side, size, at))
+
+
+def test_in_process_and_over_the_wire_another_hand_is_booked_alike(tmp_path: Path) -> None:
+    """The rows of both ledgers are the same, number by number."""
+    tape, nobody = tape_file(MARKET, RISE), Scheduled((), AT_ONCE)
+    stages = {way: WireStage(tmp_path / way) for way in ("process", "wire")}
+    for stage in stages.values():
+        stage.folder.mkdir()
+    wire, process = ByHand(), ByHand()
+    runs: list[Outcomes] = [
+        stages["wire"].play_on_wire(
+            [tape], nobody, look=lambda floor: wire(floor.now, floor.standing.venue.feed, account_of(floor))
+        ),
+        stages["process"].play([tape], nobody, look=lambda world: process(world.clock.now(), world._ask, TRADER)),
+    ]
+    rows = []
+    for run in runs:
+        run.agree()
+        rows.append(run.sql("select order_id, side, shares_micro, cash_micro, late from fills order by run, seq"))
+    assert rows[0] == rows[1]
+    assert [(side, size, late) for _, side, size, _, late in rows[0]] == [
+        ("BUY", shares(10), 0),
+        ("SELL", shares(4), 0),
+    ]

@@ -274,8 +274,8 @@ def test_a_start_that_cannot_see_what_is_held_changes_nothing_and_opens_nothing(
     """Twenty are held, and an exit for them rests, when the trader starts again. For a minute and a half the balance of
     their token cannot be read; or an answer is there, well formed and empty, while others say otherwise. No row
     changes. Where balance and ledger differ nothing is opened, and a person hears of it; lists that are empty
-    contradict no row, since the ledger keeps its trades and asks after its order. After two minutes a balance of nothing
-    is what H2.A2 is about."""
+    contradict no row, since the ledger keeps its trades and asks after its order. H2.A2 is about a balance that says
+    nothing for longer than two minutes."""
 
     def fail(floor: Floor) -> None:
         if how == "an error":

@@ -363,8 +363,11 @@ class World:
             self._broadcast(self._readings.book(market))
 
     def _answer(self, output: sim.Answer, sender: WorldClient | None) -> None:
-        """To whoever asked, which for an order may be a while ago: it may have been held."""
-        client = self._senders[output.order] if isinstance(output, sim.OrderAccepted | sim.OrderRejected) else sender
+        """To whoever asked, which for an order may be a while ago: it may have been held. An order that no trader sent
+        has nobody to answer."""
+        client = (
+            self._senders.get(output.order) if isinstance(output, sim.OrderAccepted | sim.OrderRejected) else sender
+        )
         if client is not None:
             events = answer_events(output, client.names, self._sides)
             if isinstance(output, sim.OrderAccepted | sim.OrderRejected) and output.order in self._batches:
