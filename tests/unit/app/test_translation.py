@@ -328,10 +328,10 @@ def test_news_of_a_foreign_order_is_none() -> None:
         at=NOW, account=ANN, change=sim.OrderChange.PLACEMENT, status="LIVE", order=open_order(FOREIGN)
     )
     assert user_event(update, names()) is None
-    update = trade_update(Liquidity.TAKER)
-    assert user_event(update, names()) is None
-    told = told_fill(update)
-    assert (told.order, told.liquidity, told.shares) == (FOREIGN, Liquidity.TAKER, update.own.shares)
+    traded = trade_update(Liquidity.TAKER)
+    assert user_event(traded, names()) is None
+    told = told_fill(traded)
+    assert (told.order, told.liquidity, told.shares) == (FOREIGN, Liquidity.TAKER, traded.own.shares)
 
 
 @pytest.mark.parametrize("stage", TradeStage)
