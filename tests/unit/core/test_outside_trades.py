@@ -277,6 +277,11 @@ def test_shares_that_vanish_were_adopted_last() -> None:
     assert (now.shares, now.adopted) == (shares(3), shares(3))
 
 
+def test_shares_that_came_back_are_ours() -> None:
+    now = held(bought("5", 1, 0), bought("5", 2, 1, Purpose.LEFT_ALONE), vanished=shares(2))
+    assert (now.shares, now.left_alone, now.adopted) == (shares(7), shares(5), 0)
+
+
 def test_a_failed_trade_outside_holds_nothing() -> None:
     failed = order(
         terms("0.50", "5", purpose=Purpose.OUTSIDE), 1, fills=(fill("0.50", "5", TradeStage.FAILED, at=at(0)),)
