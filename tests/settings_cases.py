@@ -51,6 +51,7 @@ OTHER: dict[str, str] = {
     "engine.drift_confirmed_after_seconds": "6",
     "engine.auto_adjust_percent": "0.5",
     "engine.max_clock_offset_seconds": "3",
+    "engine.outside_positions": '"leave"',
     "strategy.tilted_prior.momentum_weight": "0.7",
     "strategy.tilted_prior.imbalance_weight": "-0.3",
     "strategy.tilted_prior.min_edge_usd": "0.01",

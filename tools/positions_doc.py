@@ -108,11 +108,19 @@ them up. What the venue pays is not booked: earned stays unknown.
 |---|---|
 | bought, not on the chain yet, or not in the balance | nothing is offered, and the account is read every second |
 | a trade fails | its shares and its cost are taken back |
+| sold outside the bot, by hand or otherwise | booked with what it brought; the exit is for the rest, or ends |
+| bought outside the bot, `outside_positions = "manage"` | looked after like our own; nothing is added or reversed |
+| the same, `outside_positions = "leave"` | no part of what is held; a sale outside takes these first |
+| an order of somebody else rests | told once, never cancelled on its own |
 | the balance cannot be read | nothing changes; nothing new is opened |
 | one reading shows other shares than the ledger | nothing is opened in this market |
 | two readings show up to {small} % less | written off as an adjustment, in the open |
 | two readings show nothing, no order holds it, and it is {missing} s old | closed as `missing`, market halted |
 | two readings show any other difference | nothing is written over; market halted, a person is told |
+
+Trades outside are found on the user stream and in readings: their orders are none of ours. What was traded before the
+ledger's first balance was read is in that balance, and moves no cash again. With `leave`, cash from a redemption
+of such shares by hand is a difference that no trade explains.
 
 An adjustment leaves the cost where it is: what a market brought is what its trades say. Every share without an exit is
 named once for each reason, with what ledger and balance show, its age and the seconds left.

@@ -115,6 +115,10 @@ LINES: Mapping[str, tuple[str, str]] = {
         "How far the machine's clock may be from the venue's, by which times are corrected; beyond, nothing is opened.",
     ),
     "engine.auto_adjust_percent": ("%", "The part of a holding that may be written off without calling a person."),
+    "engine.outside_positions": (
+        "",
+        "Shares that somebody bought outside the bot: `manage` them for exit and settlement, or `leave` them alone.",
+    ),
     "strategy.name": ("", "Which strategy trades."),
     "strategy.tilted_prior.momentum_weight": ("log-odds", "How far full momentum moves the market's own probability."),
     "strategy.tilted_prior.imbalance_weight": ("log-odds", "How far a book with one side only would move it."),

@@ -44,7 +44,7 @@ WAYS: dict[int, tuple[str | type, ...]] = {
     12: ("error-before", "error-after"),
     13: ("trade-failed", "trade-retried"),
     14: ("trade-failed", "trade-retried"),
-    15: ("balance-stale", "balance-late"),
+    15: ("balance-stale", "balance-late", "answer-empty"),
     16: (Listing,),
     17: ("order-refused",),
     18: ("frame-lost", sim.SetTick),
@@ -93,6 +93,18 @@ def test_a_fifth_of_the_replies_is_lost_and_the_orders_stand(running: Running, t
     assert 2 <= lost <= 20
     assert hits(running, "reply-lost") == lost
     assert trader.get("/data/orders")["count"] == 50
+
+
+def test_an_empty_answer_is_well_formed_and_spares_cash(running: Running, trader: Trader) -> None:
+    trader.place(terms(size="5"))
+    switch_on(running, "answer-empty", times=None)
+    assert trader.get("/data/orders")["data"] == trader.get("/data/trades")["data"] == []
+    path, kind = "/balance-allowance", "&signature_type=0"
+    assert trader.get(path, f"?asset_type=CONDITIONAL&token_id={UP}{kind}")["balance"] == "0"
+    assert int(trader.get(path, f"?asset_type=COLLATERAL{kind}")["balance"]) > 0
+    assert hits(running, "answer-empty") == 3
+    running.control("DELETE", "/faults")
+    assert trader.get("/data/orders")["count"] == 1
 
 
 def test_the_first_occasions_pass(running: Running) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from polystra.core.claims import ClaimStage
+from polystra.core.commands import PlaceOrder
 from polystra.core.events import LedgerLoaded, TradingState
-from polystra.core.ids import OrderId, TradeId
+from polystra.core.ids import OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market, Payout
 from polystra.core.notes import (
     AdjustmentBooked,
@@ -18,9 +19,12 @@ from polystra.core.notes import (
     MarketHalted,
     MarketSettled,
     MemoryKept,
+    OpeningCorrected,
+    OutsideOrderSeen,
     StateChanged,
     TradeStageMoved,
 )
+from polystra.core.orders import OrderState
 from polystra.core.restored import RestoredArming
 from polystra.core.terms import Outcome, Purpose, Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, Usd, price, seconds, shares, usd
@@ -56,6 +60,26 @@ def settled(market: Market, redeemable: str, pnl: str) -> MarketSettled:
 
 def test_a_new_ledger_knows_nothing_and_counts_from_one(ledger: Ledger) -> None:
     assert ledger.load(NOON) == LedgerLoaded(at=NOON, next_order=OrderId(1), cash=Usd(0))
+
+
+def test_an_order_that_is_not_ours_comes_back_under_its_number_and_is_no_name_of_ours(ledger: Ledger) -> None:
+    """The first balance was read at noon; a trade from before it gives its cash back."""
+    ledger.deposit(NOON, usd(100), "opening")
+    command = intent(1, purpose=Purpose.OUTSIDE).command
+    assert isinstance(command, PlaceOrder)
+    wanted, hand, before = command.terms, VenueOrderId("0xhand"), Instant(NOON - 5)
+    fill = booked(1, "t1", "5", "0.70")
+    seen = OutsideOrderSeen(order=OrderId(1), venue_order=hand, market=BTC.id, terms=wanted, traded_at=before)
+    told(ledger, followed(BTC), seen, moved(1, "", OrderState.FILLED), fill)
+    told(ledger, OpeningCorrected(market=BTC.id, trade=TradeId("t1"), amount=usd("3.5")), at=Instant(NOON + 7))
+    loaded = ledger.load(EVENING)
+    (order,) = loaded.orders
+    assert (order.order, order.outside, order.ended, order.decided_at) == (OrderId(1), hand, True, before)
+    assert order.terms == wanted
+    assert loaded.opened_at == NOON
+    assert loaded.next_order == OrderId(2)
+    assert loaded.cash == usd("103.5") + fill.cash
+    assert ledger.venue_orders() == {}
 
 
 def test_an_intent_comes_back_with_all_its_terms(ledger: Ledger) -> None:

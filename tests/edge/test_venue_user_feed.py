@@ -17,10 +17,11 @@ from polystra.core.events import (
 )
 from polystra.core.ids import OrderId, TradeId, VenueOrderId
 from polystra.core.reasons import CancelReason
-from polystra.core.terms import Liquidity, TradeStage
+from polystra.core.terms import Liquidity, Side, TradeStage
 from polystra.core.units import Instant, Shares, price, seconds, shares
 from polystra.edge.polymarket.auth import Credentials
 from polystra.edge.polymarket.user_feed import UNKNOWN_ORDER, UNREADABLE, UserFeed
+from polystra.edge.polymarket.wire import Fill
 from tests.edge.exchange_cases import CONDITION, DOWN, START, UP
 from tests.edge.feed_cases import HandTime, ScriptedDialer, Told, in_loop, running_feed
 
@@ -39,8 +40,16 @@ class Case:
         self.dialer = ScriptedDialer()
         self.time = HandTime()
         self.told = Told()
+        self.outside: list[Fill] = []
         self.feed = UserFeed(
-            self.dialer, "ws://venue", credentials=CREDENTIALS, time=self.time, put=self.told.put, names=OURS.get
+            self.dialer,
+            "ws://venue",
+            credentials=CREDENTIALS,
+            time=self.time,
+            put=self.told.put,
+            names=OURS.get,
+            account="0xdd0",
+            outside=self.outside.append,
         )
 
     def say(self, *frames: object) -> list[AnyEvent]:
@@ -258,9 +267,40 @@ async def test_every_stage_is_read_plain_and_prefixed(prefix: str) -> None:
 async def test_orders_that_are_not_ours_are_counted_and_give_no_event() -> None:
     case = Case()
     async with running_feed(case.feed):
-        foreign = (order(id="0xff"), order(id="0xff", type="CANCELLATION"), trade(maker(), taker_order_id="0xff"))
+        theirs = trade(maker(), taker_order_id="0xff", trade_owner="their-key")
+        foreign = (order(id="0xff"), order(id="0xff", type="CANCELLATION"), theirs)
         assert case.say(*foreign) == []
         assert case.feed.skipped == {UNKNOWN_ORDER: 3}
+        assert case.outside == []
+
+
+@in_loop
+async def test_a_trade_of_the_account_by_another_hand_is_told_as_what_it_did() -> None:
+    """As taker under our key; as maker with nothing but our wallet: of the taker's token on the other side, of the
+    other token on the same."""
+    case = Case()
+    async with running_feed(case.feed):
+        mine = maker(order_id="0xfe", owner="website", maker_address="0xDD0")
+        frames = (
+            trade(taker_order_id="0xff"),
+            trade(mine, taker_order_id="0xfd", trade_owner="their-key"),
+            trade(mine | {"asset_id": UP, "price": "0.45"}, taker_order_id="0xfd", trade_owner="their-key"),
+        )
+        assert case.say(*frames) == []
+        taken, other, same = case.outside
+        assert (taken.order, taken.token, taken.side, taken.liquidity) == ("0xff", UP, Side.BUY, Liquidity.TAKER)
+        assert (taken.price, taken.shares, taken.stage) == (price("0.45"), shares(10), TradeStage.MATCHED)
+        assert (other.order, other.token, other.side, other.price) == ("0xfe", DOWN, Side.BUY, price("0.55"))
+        assert (same.token, same.side, same.price, same.shares) == (UP, Side.SELL, price("0.45"), shares(4))
+        assert case.feed.skipped == {}
+
+
+@in_loop
+async def test_a_trade_between_an_order_of_ours_and_another_hand_is_told_both_ways() -> None:
+    case = Case()
+    async with running_feed(case.feed):
+        assert case.say(trade(maker(order_id="0xfe", owner="our-key"))) == [TAKEN]
+        assert [fill.order for fill in case.outside] == ["0xfe"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from polystra.core import notes as nt
 from polystra.core.ids import OrderId, VenueOrderId
 from polystra.core.markets import Market
 from polystra.core.strategy import ExitPolicy
-from polystra.core.terms import Outcome, Side, TimeInForce
+from polystra.core.terms import Outcome, Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, seconds, shares, usd
 from polystra.edge.store.journal import digest, read_journal
 from polystra.edge.tapes.format import TapeFile
@@ -52,7 +52,10 @@ def test_a_second_trader_is_told_the_markets_and_none_of_the_firsts_mail(exchang
     second = Client(world, first=100)
     second.until(60)
     listed = ev.MarketListed(at=after(16.5), market=as_listed(market))
-    assert second.heard == [listed], "connected after a second, and two questions of two seconds"
+    own = [event for event in second.heard if not isinstance(event, ev.OutsideFilled)]
+    assert own == [listed], "connected after a second, and two questions of two seconds"
+    stages = [event.stage for event in second.heard if isinstance(event, ev.OutsideFilled)]
+    assert stages[-1] is TradeStage.CONFIRMED, "what a stranger's order traded, as far as its stream tells of it"
     assert [order.id for order in world.truth().orders] == [first.names.theirs(OrderId(2))], "what left has arrived"
 
 

@@ -34,6 +34,7 @@ from polystra.edge.polymarket.server_clock import VenueTime, clock_offset
 from polystra.edge.polymarket.user_feed import UserFeed
 from polystra.edge.polymarket.venue import Venue
 from polystra.edge.polymarket.wallet import SignatureType, Wallet
+from polystra.edge.polymarket.wire import Fill
 
 _T = TypeVar("_T")
 
@@ -115,7 +116,7 @@ async def connected(
         private = _private(rest, place, wallet, credentials, clock)
         pacing = Pacing(clock) if habits.paced else None
         venue = Venue(private, wallet=wallet, api_key=credentials.api_key, pacing=pacing)
-        feeds = _Feeds(place, dialer, clock, credentials, public)
+        feeds = _Feeds(place, dialer, clock, credentials, public, wallet.maker)
         upkeep = Upkeep(
             clock=clock,
             venue=venue,
@@ -191,6 +192,7 @@ class _Feeds(Struct, frozen=True):
     clock: Time
     credentials: Credentials
     public: PublicReadings
+    account: str
 
     def market(self, put: Tell, hear_of: Callable[[str], None]) -> MarketFeed:
         return MarketFeed(
@@ -202,7 +204,7 @@ class _Feeds(Struct, frozen=True):
             newest_book=_book_time(self.public),
         )
 
-    def user(self, put: Tell, names: OrderNames) -> UserFeed:
+    def user(self, put: Tell, names: OrderNames, outside: Callable[[Fill], None]) -> UserFeed:
         return UserFeed(
             self.dialer,
             self.place.user_ws,
@@ -210,6 +212,8 @@ class _Feeds(Struct, frozen=True):
             time=self.clock,
             put=put,
             names=names.ours,
+            account=self.account,
+            outside=outside,
         )
 
     def prices(self, put: Tell, assets: Collection[str]) -> PriceFeed:

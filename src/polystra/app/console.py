@@ -15,7 +15,7 @@ from polystra.core.engine import Step
 from polystra.core.events import AnyEvent, LedgerLoaded
 from polystra.core.ids import MarketId, OrderId, show_order
 from polystra.core.markets import Market, Payout
-from polystra.core.terms import Side, TradeStage
+from polystra.core.terms import Purpose, Side, TradeStage
 from polystra.core.unfilled import percent
 from polystra.core.units import Instant, seconds, show
 
@@ -117,9 +117,15 @@ _CAUSES: dict[type[nt.Note], Callable[[Any], Hashable]] = {
 """What makes two notes of a kind the same to a reader; kinds that are not here are never repeats."""
 
 
+_OUTSIDE = {one.value for one in Purpose if not one.ours}
+"""Orders that are not ours have no life to tell of."""
+
+
 def _is_routine(note: nt.AnyNote) -> bool:
     if isinstance(note, nt.TradeStageMoved):
         return note.stage in (TradeStage.MATCHED, TradeStage.MINED, TradeStage.CONFIRMED)
+    if isinstance(note, nt.OrderMoved):
+        return note.cause in _OUTSIDE
     return isinstance(note, nt.MemoryKept)
 
 
@@ -222,6 +228,13 @@ def _adjusted(note: nt.AdjustmentBooked) -> str:
     return f"{note.outcome} adjusted from {show(note.before)} to {show(note.after)}: {note.cause}"
 
 
+def _outside(note: nt.OutsideOrderSeen) -> str:
+    terms = note.terms
+    verb = "bought" if terms.side is Side.BUY else "sold"
+    alone = ", left alone" if terms.purpose is Purpose.LEFT_ALONE else ""
+    return f"{verb} outside the bot: {show(terms.shares)} {terms.outcome} @ {show(terms.price)}{alone}"
+
+
 def _settled(note: nt.MarketSettled) -> str:
     claim = f", {show(note.redeemable)} USD to redeem" if note.redeemable else ""
     return f"settled: {payout_words(note.payout)}, P&L {signed(note.pnl, 2)} USD{claim}"
@@ -301,6 +314,8 @@ LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.DriftFound: _drift,
     nt.AdjustmentBooked: _adjusted,
     nt.ForeignOrderSeen: lambda note: f"order {note.venue_order[:10]} at the venue is not ours: left alone",
+    nt.OutsideOrderSeen: _outside,
+    nt.OpeningCorrected: lambda note: f"traded before the first balance was read: {signed(note.amount, 2)} USD back",
     nt.MarketSettled: _settled,
     nt.ClaimMoved: _claim,
     nt.MergeMoved: _merge,

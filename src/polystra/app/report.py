@@ -136,6 +136,7 @@ def _counts(lines: Sequence[WindowLine]) -> Counts:
     windows = [line.window for line in lines]
     settled = [line for line in lines if line.window.settled_at is not None]
     traded = [order for line in lines for order in line.orders if order.filled]
+    traded = [order for order in traded if order.purpose.ours]
     exits = [order for order in traded if order.purpose is not Purpose.ENTRY]
     return Counts(
         windows=len(lines),

@@ -114,7 +114,7 @@ class ReversalSettings(Section):
 
 
 class EngineSettings(Section):
-    """How long the engine trusts, doubts and waits."""
+    """How long the engine trusts, doubts and waits, and what it does about shares that somebody bought outside."""
 
     book_patience_seconds: Seconds = 10
     doubt_patience_seconds: Seconds = 60
@@ -122,6 +122,7 @@ class EngineSettings(Section):
     drift_confirmed_after_seconds: Seconds = 30
     max_clock_offset_seconds: Seconds = 10
     auto_adjust_percent: Annotated[Decimal, Field(ge=0, le=100, decimal_places=4)] = Decimal(2)
+    outside_positions: Literal["manage", "leave"] = "manage"
 
 
 class TiltedPriorSettings(Section):

@@ -108,6 +108,7 @@ class Settings(Section):
             drift_confirmed_after=seconds(engine.drift_confirmed_after_seconds),
             max_clock_offset=seconds(engine.max_clock_offset_seconds),
             auto_adjust=_part(engine.auto_adjust_percent),
+            adopts=engine.outside_positions == "manage",
             unfilled=self._unfilled,
             scale_in=self._scale_in,
             reversal=self._reversal,

@@ -15,7 +15,7 @@ from polystra.edge.polymarket.refusals import EXPIRED, cancel_reason_of, refusal
 from polystra.edge.polymarket.wire import MILLISECOND, SECOND, Fill, OpenOrder
 from polystra.exchange.price_feeds import Feed, Print
 from polystra.sim import messages as sim
-from polystra.sim.records import Account, Trade
+from polystra.sim.records import Account, Leg, Trade
 from polystra.sim.records import OpenOrder as Resting
 
 _HEARD = {Feed.CHAINLINK: PriceSource.CHAINLINK_SPOT, Feed.TWAP_60: PriceSource.CHAINLINK_TWAP_60}
@@ -162,7 +162,15 @@ def fill_event(order: OrderId, update: sim.TradeUpdated) -> ev.OrderFilled:
 def fill_of(trade: Trade, account: Account) -> Fill:
     """A trade as the account finds it among its trades."""
     took = trade.taker.account == account
-    own = trade.taker if took else trade.maker
+    return _fill(trade, trade.taker if took else trade.maker, Liquidity.TAKER if took else Liquidity.MAKER)
+
+
+def told_fill(update: sim.TradeUpdated) -> Fill:
+    """The same, as the user stream tells it."""
+    return _fill(update.trade, update.own, update.liquidity)
+
+
+def _fill(trade: Trade, own: Leg, liquidity: Liquidity) -> Fill:
     return Fill(
         trade=trade.id,
         order=own.order,
@@ -171,7 +179,7 @@ def fill_of(trade: Trade, account: Account) -> Fill:
         side=own.side,
         price=own.price,
         shares=own.shares,
-        liquidity=Liquidity.TAKER if took else Liquidity.MAKER,
+        liquidity=liquidity,
         stage=trade.stage,
         matched_at=_seconds(trade.matched_at),
     )

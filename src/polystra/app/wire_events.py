@@ -99,10 +99,17 @@ def fill_event(order: OrderId, fill: Fill) -> ev.OrderFilled:
 
 
 def reading_events(
-    reading: AccountReading, ours: Ours, tokens: Mapping[TokenId, tuple[Market, Outcome]]
+    reading: AccountReading,
+    ours: Ours,
+    tokens: Mapping[TokenId, tuple[Market, Outcome]],
+    outside: Callable[[Fill], ev.OutsideFilled | None],
 ) -> Iterator[ev.AnyEvent]:
-    """One whole reading: our fills from the oldest on, our live orders, then what they add up to."""
-    yield from fill_events(reading.trades, ours)
+    """One whole reading: the account's fills from the oldest on, our live orders, then what they add up to."""
+    for fill in reversed(reading.trades):
+        order = ours(fill.order)
+        event = outside(fill) if order is None else fill_event(order, fill)
+        if event is not None:
+            yield event
     live: list[OrderId] = []
     foreign: list[VenueOrderId] = []
     for found in reading.orders:

@@ -5,7 +5,7 @@ its heart beating. Nothing is decided here, and nothing is sent twice.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, assert_never
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from polystra.app.lock_step import LockStep
 from polystra.app.merging import Books, Merging
 from polystra.app.merging import Tell as MergingTell
 from polystra.app.outbox import OrderNames
+from polystra.app.outside_trades import OutsideTrades
 from polystra.app.redemption import Redemption
 from polystra.app.redemption import Tell as RedemptionTell
 from polystra.app.wire_events import reading_events
@@ -40,6 +41,7 @@ from polystra.edge.polymarket.slugs import expected_slugs, series_of
 from polystra.edge.polymarket.user_feed import UserFeed
 from polystra.edge.polymarket.venue import Venue
 from polystra.edge.polymarket.wallet import Wallet
+from polystra.edge.polymarket.wire import Fill
 from polystra.edge.ready import Ready
 from polystra.edge.store.ledger import Ledger
 
@@ -76,7 +78,7 @@ class Client(Struct, frozen=True, kw_only=True):
     catalogue: Catalogue
     public: PublicReadings
     market_feed: Callable[[Tell, Callable[[str], None]], MarketFeed]
-    user_feed: Callable[[Tell, OrderNames], UserFeed]
+    user_feed: Callable[[Tell, OrderNames, Callable[[Fill], None]], UserFeed]
     price_feed: Callable[[Tell, Collection[str]], PriceFeed] | None
     renew_every: Nanos | None = None
     relayer: Relayer | None = None
@@ -89,6 +91,7 @@ class WireVenue:
         self._client = client
         self._series: frozenset[Series] = frozenset()
         self._markets: dict[MarketId, Market] = {}
+        self._outside = OutsideTrades(self._markets, client.clock)
         self._over: set[MarketId] = set()
         self._slugs: set[str] = set()
         self._looking: set[str] = set()
@@ -120,7 +123,7 @@ class WireVenue:
         if self._client.steps is not None:
             self._client.steps.busy = lambda: inbox.waiting
         self._market_feed = self._client.market_feed(self._put, self._hear_of)
-        self._user_feed = self._client.user_feed(self._put, names)
+        self._user_feed = self._client.user_feed(self._put, names, self._hear_outside)
         self._price_feed = self._prices()
         for market in loaded.markets:
             self._know(market)
@@ -237,8 +240,7 @@ class WireVenue:
         if isinstance(reading, ReadingFailed):
             self._inbox.put(ev.SnapshotFailed(at=Instant(0), why=reading.why))
             return False
-        for event in reading_events(reading, self._names.ours, tokens):
-            self._inbox.put(event)
+        self._put_all(reading_events(reading, self._names.ours, tokens, self._outside.event))
         return True
 
     # --- markets
@@ -270,8 +272,18 @@ class WireVenue:
         if isinstance(found, Market) and found.id not in self._markets:
             self._know(found)
             self._inbox.put(ev.MarketListed(at=Instant(0), market=found))
+            self._put_all(self._outside.listed(found.id))
         elif again:
             self._hear_of(slug)
+
+    def _hear_outside(self, fill: Fill) -> None:
+        """A trade of the account that is not ours, on the user stream."""
+        event = self._outside.event(fill)
+        self._put_all([] if event is None else [event])
+
+    def _put_all(self, events: Iterable[ev.AnyEvent]) -> None:
+        for event in events:
+            self._inbox.put(event)
 
     def _know(self, market: Market) -> None:
         self._markets[market.id] = market

@@ -370,13 +370,15 @@ class World:
             self._broadcast(self._readings.book(market))
 
     def _answer(self, output: sim.Answer, sender: WorldClient | None) -> None:
-        """To whoever asked, which for an order may be a while ago: it may have been held."""
-        client = self._senders[output.order] if isinstance(output, sim.OrderAccepted | sim.OrderRejected) else sender
+        """To whoever asked, which for an order may be a while ago: it may have been held. An order that no trader sent
+        has nobody to answer."""
+        placed = output if isinstance(output, sim.OrderAccepted | sim.OrderRejected) else None
+        client = sender if placed is None else self._senders.get(placed.order)
         if client is not None:
             events = answer_events(output, client.names, self._sides)
-            if isinstance(output, sim.OrderAccepted | sim.OrderRejected) and output.order in self._batches:
-                batch = self._batches.pop(output.order)
-                batch.answers[output.order] = events
+            if placed is not None and placed.order in self._batches:
+                batch = self._batches.pop(placed.order)
+                batch.answers[placed.order] = events
                 if len(batch.answers) < len(batch.orders):
                     return
                 events = batch.told()

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterable
 
 from polystra.app.inbox import Inbox
 from polystra.app.outbox import OrderNames
-from polystra.app.translation import milliseconds, public_event, user_event
+from polystra.app.outside_trades import OutsideTrades
+from polystra.app.translation import milliseconds, public_event, told_fill, user_event
 from polystra.app.wire_events import fill_events, reading_events
 from polystra.app.world_readings import End, Readings
 from polystra.app.world_ways import Ways
@@ -58,6 +59,7 @@ class WorldClient:
         self._on_tick = retick
         self._series = frozenset(series)
         self._markets: dict[MarketId, Market] = {}
+        self._outside = OutsideTrades(self._markets, ways.clock)
         self._slugs: set[str] = set()
         self._looking: set[str] = set()
         self._again: set[str] = set()
@@ -141,7 +143,7 @@ class WorldClient:
         self._looking.discard(market.slug)
         self._again.discard(market.slug)
         self._know(market)
-        self.tell([ev.MarketListed(at=_NOW, market=market)])
+        self.tell([ev.MarketListed(at=_NOW, market=market), *self._outside.listed(market.id)])
 
     def _know(self, market: Market) -> None:
         self._markets[market.id] = market
@@ -218,6 +220,8 @@ class WorldClient:
     def hear_own(self, update: sim.Update) -> None:
         """A frame of the user stream."""
         news = user_event(update, self.names)
+        if news is None and isinstance(update, sim.TradeUpdated):
+            news = self._outside.event(told_fill(update))
         if news is not None:
             self.tell([news])
 
@@ -242,7 +246,7 @@ class WorldClient:
         }
 
         def answered(reading: AccountReading) -> None:
-            self.tell(reading_events(reading, self.names.ours, tokens))
+            self.tell(reading_events(reading, self.names.ours, tokens, self._outside.event))
             self.tell(then)
 
         self._ways.ask(lambda: self._venue.account(tokens, since), answered)

@@ -19,7 +19,7 @@ def uncovered(desk: Desk, view: MarketView, exits: ExitPlan) -> tuple[ExitUncove
             shares=shares,
             why=why,
             ledger=desk.position.of(outcome).shares,
-            wallet=desk.wallet.get(outcome, Shares(0)),
+            wallet=desk.in_wallet(outcome),
             age=_age(desk, outcome, view.at),
             left=None if until is None else Nanos(until - view.at),
         )

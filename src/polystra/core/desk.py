@@ -112,10 +112,20 @@ class Desk:
     @property
     def awaits_shares(self) -> bool:
         """Whether shares have reached the chain that the venue's balance does not show yet."""
-        return any(self.position.of(outcome).settled - self.wallet.get(outcome, 0) >= SIZE_STEP for outcome in Outcome)
+        return any(self.position.of(one).settled - self.in_wallet(one) >= SIZE_STEP for one in Outcome)
+
+    @property
+    def adopts(self) -> bool:
+        """Whether some of what is held was bought outside: it is looked after, and nothing is added or reversed."""
+        return any(self.position.of(outcome).adopted for outcome in Outcome)
+
+    def in_wallet(self, outcome: Outcome) -> Shares:
+        """What the venue's balance showed, without the shares that are left alone."""
+        shown = self.wallet.get(outcome, Shares(0))
+        return Shares(max(shown - self.position.of(outcome).left_alone, 0))
 
     def _shown(self, holding: Holding) -> Holding:
-        in_wallet = self.wallet.get(holding.outcome, Shares(0))
+        in_wallet = self.in_wallet(holding.outcome)
         if not self.merging:
             return replace(holding, settled=in_wallet) if in_wallet < holding.settled else holding
         return replace(holding, settled=Shares(max(min(in_wallet, holding.settled) - self.pairs_merging, 0)))
@@ -250,12 +260,19 @@ class Desk:
         self.referee = after_reading(self.referee, read, self.market.tick, self.patience)
 
     def refold(self) -> None:
-        self.position = position_of(self.orders.values(), self.adjustments, self.merges)
+        """What comes to or leaves the shares that are left alone does so in the wallet too, whatever the venue's
+        balance shows of it yet: it is no reason to offer more or less of our own."""
+        before, self.position = self.position, position_of(self.orders.values(), self.adjustments, self.merges)
+        for outcome in Outcome:
+            moved = self.position.of(outcome).left_alone - before.of(outcome).left_alone
+            if moved:
+                self.wallet[outcome] = Shares(self.wallet.get(outcome, 0) + moved)
 
     def see_wallet(self, outcome: Outcome, shares: Shares) -> None:
         """Take over what a reading shows. It confirms new shares; that old ones are gone takes more than one reading
         (`lifecycle.drifted`), or an exit would be taken back because of a single bad answer."""
-        known = min(self.wallet.get(outcome, Shares(0)), self.position.of(outcome).settled)
+        held = self.position.of(outcome)
+        known = min(self.wallet.get(outcome, Shares(0)), Shares(held.settled + held.left_alone))
         self.wallet[outcome] = max(shares, known)
 
     def lift(self, cause: str) -> None:

@@ -38,7 +38,6 @@ from polystra.core.desk import Desk
 from polystra.core.entries import EntryPlan, wanted_entries
 from polystra.core.events import AnyEvent, TradingState
 from polystra.core.exits import NO_CHANCES, ExitPlan, Sells, wanted_exits
-from polystra.core.ids import OrderId
 from polystra.core.knowledge import Knowledge
 from polystra.core.markets import Series
 from polystra.core.merges import PairsHeld, pairs_of
@@ -247,8 +246,7 @@ class Engine:
             lifecycle.resent(desk, order, known.at)
             self._commands.append(ResendOrder(order=order))
         for terms in planned.place:
-            order, known.next_order = known.next_order, OrderId(known.next_order + 1)
-            known.market_of[order] = desk.market.id
+            order = known.number(desk)
             known.notes.append(lifecycle.born(desk, order, terms, known.at))
             known.notes.extend(lifecycle.retried(desk, order, terms))
             known.notes.extend(desk.rewards.placed(order, terms))

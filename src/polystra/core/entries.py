@@ -31,6 +31,8 @@ class EntryPlan(Struct, frozen=True, gc=False, kw_only=True):
 
 NO_ENTRIES = EntryPlan()
 
+ADOPTED = "shares bought outside are never added to, nor reversed"
+
 KEPT_WITHIN = 4
 """A resting entry stays while its size is within this part of what it would be now."""
 
@@ -70,7 +72,7 @@ def wanted_entries(  # noqa: PLR0913 - what is asked for, and all that risk look
             account=_others(desk, account, own, promised),
             market_stake=Usd(stake_of(desk.position) + desk.reserved - own + promised),
             state=state,
-            halted=halted or desk.halted,
+            halted=halted or desk.halted or (ADOPTED if desk.adopts else None),
             unknown_need=unknown_need(desk, view),
             offered=desk.offered(patience.wish.outcome, desk.market.tick.down(patience.wish.price)),
         )

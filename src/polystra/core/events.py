@@ -28,6 +28,7 @@ from polystra.core.order_events import (
     OrderOutcomeUnknown,
     OrderRefused,
     OrderReported,
+    OutsideFilled,
     ScoringRead,
 )
 from polystra.core.restored import (
@@ -241,7 +242,8 @@ class MergeReported(Event, frozen=True, kw_only=True):
 
 
 class LedgerLoaded(Event, frozen=True, kw_only=True):
-    """Everything the ledger knows that still matters, given to an engine that is asleep."""
+    """Everything the ledger knows that still matters, given to an engine that is asleep. `opened_at` is when its first
+    balance was read: what was traded before is in that balance."""
 
     next_order: OrderId
     cash: Usd
@@ -258,6 +260,7 @@ class LedgerLoaded(Event, frozen=True, kw_only=True):
     redeemable: Usd = Usd(0)
     redeeming: tuple[MarketId, ...] = ()
     merges: tuple[RestoredMerge, ...] = ()
+    opened_at: Instant = Instant(0)
 
 
 class Started(Event, frozen=True, kw_only=True):
@@ -318,7 +321,7 @@ AnyEvent: TypeAlias = (
     | MarketClosed | MarketResolved
     | PricePrinted | CandleClosed | HistoryLoaded | HistoryFailed
     | OrderAccepted | OrderRefused | OrderOutcomeUnknown | OrderNotSent | OrderFilled | OrderCancelled | OrderExpired
-    | CancelRefused | CancelOutcomeUnknown | OrderReported | OrderNotFound | ScoringRead
+    | CancelRefused | CancelOutcomeUnknown | OrderReported | OrderNotFound | ScoringRead | OutsideFilled
     | SnapshotTaken | SnapshotFailed | ClockCompared | GeoblockRead | NotificationsRead | ClaimReported
     | MergeReported | LedgerLoaded | Started | StreamLost | StreamRestored | FeedTroubled | TradingStateSet | Woke
 )

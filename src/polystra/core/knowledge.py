@@ -59,6 +59,7 @@ class Knowledge(Known):
             ev.OrderReported: self._orders.order_reported,
             ev.OrderNotFound: self._orders.order_not_found,
             ev.ScoringRead: self._orders.scoring_read,
+            ev.OutsideFilled: self._orders.outside_filled,
             ev.SnapshotTaken: self._snapshot_taken,
             ev.SnapshotFailed: self._snapshot_failed,
             ev.ClockCompared: self._clock_compared,
@@ -242,12 +243,13 @@ class Knowledge(Known):
     # --- start, streams and control --------------------------------------------------------------------------------
 
     def _ledger_loaded(self, event: ev.LedgerLoaded) -> None:
-        self.next_order, self.state = event.next_order, event.state
+        self.next_order, self.state, self.opened_at = event.next_order, event.state, event.opened_at
         self.treasury.open(event.cash, event.realised_today, event.at)
         self.treasury.owe(event.redeemable, event.redeeming)
         for market in event.markets:
             self._open_desk(market, self._strategies.get(market.series, self._guardian))
         self.market_of.update({stored.order: stored.terms.market for stored in event.orders})
+        self.outside.update({one.outside: one.order for one in event.orders if one.outside is not None})
         lifecycle.remembered(self.desks, event)
         self.notes.clear()
 

@@ -8,7 +8,7 @@ from polystra.core import notes as nt
 from polystra.core.account import Account
 from polystra.core.audit import Audit
 from polystra.core.desk import Desk
-from polystra.core.ids import MarketId, OrderId
+from polystra.core.ids import MarketId, OrderId, VenueOrderId
 from polystra.core.markets import Market, Series
 from polystra.core.orders import Heard, Order
 from polystra.core.readings import Readings
@@ -26,7 +26,8 @@ class Known:
 
     `stirred` maps each market to look at to whether its strategy must be asked; `read` are notifications that the
     venue may forget; `sweep` asks for every order to be cancelled. All, and `notes`, are emptied by the engine each
-    time. `short_said_at` is when a person last heard that cash is short.
+    time. `short_said_at` is when a person last heard that cash is short; `outside` has our numbers of orders that are
+    not ours, `opened_at` is when the ledger's first balance was read.
     """
 
     def __init__(self, rules: Rules, strategies: Mapping[Series, Strategy], guardian: Strategy) -> None:
@@ -34,6 +35,8 @@ class Known:
         self.desks: dict[MarketId, Desk] = {}
         self._open: dict[MarketId, Desk] = {}
         self.market_of: dict[OrderId, MarketId] = {}
+        self.outside: dict[VenueOrderId, OrderId] = {}
+        self.opened_at = Instant(0)
         self.underlying = Underlying()
         self.readings = Readings(rules.reading_every, rules.drift_confirmed_after)
         self.state = ev.TradingState.ARMED
@@ -88,6 +91,12 @@ class Known:
         if desk is not None:
             self.notes.extend(lifecycle.told(desk, order, heard, self.at, cause))
             self.stir(desk.market.id, forced=True)
+
+    def number(self, desk: Desk) -> OrderId:
+        """A new order's number, of this desk from now on."""
+        order, self.next_order = self.next_order, OrderId(self.next_order + 1)
+        self.market_of[order] = desk.market.id
+        return order
 
     def desk_of(self, order: OrderId) -> Desk | None:
         """The desk of an order of ours; None for one that nobody knows."""

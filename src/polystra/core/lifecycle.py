@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from polystra.core import merges
 from polystra.core.desk import Desk
 from polystra.core.errors import ContradictoryFacts, IllegalTransition
-from polystra.core.events import LedgerLoaded, OrderFilled
+from polystra.core.events import LedgerLoaded, OrderFilled, OutsideFilled
 from polystra.core.fees import NO_FEE, fee_of_fill
 from polystra.core.ids import MarketId, OrderId
 from polystra.core.notes import (
@@ -24,6 +24,7 @@ from polystra.core.notes import (
     FillBooked,
     MarketHalted,
     OrderMoved,
+    OutsideOrderSeen,
     SlotSuspended,
     TradeStageMoved,
 )
@@ -34,7 +35,7 @@ from polystra.core.reconcile import ShareDrift
 from polystra.core.restored import RestoredFill, RestoredOrder
 from polystra.core.sales import Armed
 from polystra.core.standing import MODES, Mode, forbids
-from polystra.core.terms import OrderTerms, Outcome, Side, Slot, slot_of
+from polystra.core.terms import OrderTerms, Outcome, Purpose, Side, Slot, slot_of
 from polystra.core.unfilled import GivenUp, Why, change_of
 from polystra.core.units import MICRO, SIZE_STEP, Instant, Nanos, Shares, Usd, seconds, show
 from polystra.core.view import MarketView
@@ -112,10 +113,28 @@ def booked(desk: Desk, event: OrderFilled) -> tuple[AnyNote, ...]:
     desk.keep(after)
     if known is not None:
         return (TradeStageMoved(order=event.order, trade=event.trade, stage=event.stage),)
-    note = _note_of(desk, after, fill, late=before.state.ended)
+    note = _note_of(desk, after, fill, late=before.state.ended and before.terms.purpose.ours)
     whole = told(desk, event.order, Heard.FILLED, event.at) if after.live and is_whole(after) else ()
     too_much = overfill_of(after)
     return (note, *whole, *(halted(desk, too_much) if too_much is not None else ()))
+
+
+def met(desk: Desk, order: OrderId, purpose: Purpose, event: OutsideFilled) -> tuple[AnyNote, ...]:
+    """An order that is not ours has traded: it gets a number, and has ended as far as we may do anything about it."""
+    terms = OrderTerms(
+        market=event.market,
+        outcome=event.outcome,
+        side=event.side,
+        purpose=purpose,
+        price=event.price,
+        shares=event.shares,
+    )
+    desk.keep(Order(id=order, terms=terms, decided_at=event.traded_at, state=OrderState.FILLED, state_at=event.at))
+    seen = OutsideOrderSeen(
+        order=order, venue_order=event.venue_order, market=event.market, terms=terms, traded_at=event.traded_at
+    )
+    moved_there = OrderMoved(order=order, market=event.market, before="", after=OrderState.FILLED, cause=str(purpose))
+    return (seen, moved_there)
 
 
 def cash_of(order: Order) -> int:

@@ -13,7 +13,7 @@ from polystra.core.claims import ClaimStage
 from polystra.core.events import Stream, TradingState
 from polystra.core.ids import MarketId, MergeId, OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Market, Payout, Score
-from polystra.core.terms import Liquidity, Outcome, Side, Slot, TradeStage
+from polystra.core.terms import Liquidity, OrderTerms, Outcome, Side, Slot, TradeStage
 from polystra.core.units import Instant, Nanos, Price, Shares, Usd
 
 
@@ -174,6 +174,26 @@ class ForeignOrderSeen(Note, frozen=True, kw_only=True):
     """A live order at the venue that no intent of ours explains. It is left alone."""
 
     venue_order: VenueOrderId
+
+
+class OutsideOrderSeen(Note, frozen=True, kw_only=True):
+    """An order of the account that is not ours has traded, for the first time; from here on it has a number of ours.
+    `terms` say of its price and size what that first trade says."""
+
+    order: OrderId
+    venue_order: VenueOrderId
+    market: MarketId
+    terms: OrderTerms
+    traded_at: Instant
+
+
+class OpeningCorrected(Note, frozen=True, kw_only=True):
+    """A trade from before the first balance was read: that balance has its cash already, so what its fill moves comes
+    back as `amount`, which is negative for a sale."""
+
+    market: MarketId
+    trade: TradeId
+    amount: Usd
 
 
 class MarketSettled(Note, frozen=True, kw_only=True):
@@ -338,6 +358,8 @@ AnyNote: TypeAlias = (
     | DriftFound
     | AdjustmentBooked
     | ForeignOrderSeen
+    | OutsideOrderSeen
+    | OpeningCorrected
     | MarketSettled
     | ClaimMoved
     | MergeMoved

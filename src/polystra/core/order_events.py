@@ -1,9 +1,9 @@
 """Lists what the engine may learn of orders and fills, in the terms of their own outcome. Part of `events`."""
 
 from polystra.core.event import Event
-from polystra.core.ids import OrderId, TradeId
+from polystra.core.ids import MarketId, OrderId, TradeId, VenueOrderId
 from polystra.core.reasons import CancelReason, RefusalReason
-from polystra.core.terms import Liquidity, TradeStage
+from polystra.core.terms import Liquidity, Outcome, Side, TradeStage
 from polystra.core.units import Instant, Nanos, Price, Shares, Usd
 
 
@@ -52,6 +52,21 @@ class OrderFilled(Event, frozen=True, kw_only=True):
     liquidity: Liquidity
     stage: TradeStage
     traded_at: Instant | None = None
+
+
+class OutsideFilled(Event, frozen=True, kw_only=True):
+    """A trade of the account by an order that is not ours, repeated at each stage of its settlement."""
+
+    venue_order: VenueOrderId
+    market: MarketId
+    outcome: Outcome
+    side: Side
+    trade: TradeId
+    price: Price
+    shares: Shares
+    liquidity: Liquidity
+    stage: TradeStage
+    traded_at: Instant
 
 
 class OrderCancelled(Event, frozen=True, kw_only=True):

@@ -2,13 +2,16 @@
 
 from polystra.core import events as ev
 from polystra.core import lifecycle
+from polystra.core.desk import Desk
 from polystra.core.ids import OrderId
 from polystra.core.known import Known
-from polystra.core.notes import ScoreSeen
+from polystra.core.notes import OpeningCorrected, ScoreSeen
 from polystra.core.orders import Heard, OrderState
 from polystra.core.reasons import CancelReason, RefusalReason
 from polystra.core.reconcile import RECENT
 from polystra.core.standing import MODES
+from polystra.core.terms import Purpose, Side
+from polystra.core.units import Usd
 
 _DOUBTS = {
     ev.OrderOutcomeUnknown: Heard.NO_ANSWER,
@@ -60,6 +63,43 @@ class OrderNews:
             if desk.awaits_shares and order.fills != desk.orders[event.order].fills:
                 self._known.readings.await_shares(event.at)
         self._known.stir(desk.market.id, forced=True)
+
+    def outside_filled(self, event: ev.OutsideFilled) -> None:
+        """Booked like a fill of ours, of an order that gets a number when it is met. What was traded before the first
+        balance was read has moved that balance already."""
+        known, desk = self._known, self._known.desks.get(event.market)
+        if desk is None:
+            return
+        order = known.outside.get(event.venue_order)
+        if order is None:
+            order = known.number(desk)
+            known.outside[event.venue_order] = order
+            known.notes.extend(lifecycle.met(desk, order, self._purpose_of(desk, event), event))
+        is_news = all(fill.trade != event.trade for fill in desk.orders[order].fills)
+        before = known.cash
+        self.order_filled(
+            ev.OrderFilled(
+                at=event.at,
+                order=order,
+                trade=event.trade,
+                price=event.price,
+                shares=event.shares,
+                liquidity=event.liquidity,
+                stage=event.stage,
+                traded_at=event.traded_at,
+            )
+        )
+        moved = known.cash - before
+        if is_news and moved and event.traded_at < known.opened_at:
+            known.treasury.move(-moved)
+            known.notes.append(OpeningCorrected(market=event.market, trade=event.trade, amount=Usd(-moved)))
+
+    def _purpose_of(self, desk: Desk, event: ev.OutsideFilled) -> Purpose:
+        """What is sold beyond the shares that are left alone is ours."""
+        if self._known.rules.adopts:
+            return Purpose.OUTSIDE
+        beyond = event.side is Side.SELL and event.shares > desk.position.of(event.outcome).left_alone
+        return Purpose.OUTSIDE if beyond else Purpose.LEFT_ALONE
 
     def order_cancelled(self, event: ev.OrderCancelled) -> None:
         """The user stream may say that a market is resolved before the market stream does."""

@@ -277,12 +277,14 @@ def _advances(known: TradeStage, heard: TradeStage) -> bool:
 
 
 def overfill_of(order: Order) -> str | None:
-    """What traded beyond what was asked for, in words; None when nothing did.
+    """What traded beyond what was asked for, in words; None when nothing did, or nobody here asked.
 
     Up to one size step over is the venue's dust (`FAULTS.md` row 21); more is a contradiction. It is booked all the
     same, since the exchange did it, and a person must look.
     """
     terms = order.terms
+    if not terms.purpose.ours:
+        return None
     if terms.in_cash:
         over = order.spent - terms.spend > cost_of(terms.price, SIZE_STEP)
     else:

@@ -10,10 +10,11 @@ from functools import partial
 from operator import itemgetter
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from polystra.core.markets import Payout
 from polystra.core.orders import Fill, Order
-from polystra.core.terms import Outcome, Side
+from polystra.core.terms import Outcome, Purpose, Side
 from polystra.core.units import MICRO, Instant, Price, Shares, Usd
 
 
@@ -37,7 +38,9 @@ class Holding(Struct, frozen=True, gc=False, kw_only=True):
 
     `shares` counts every trade that did not fail; `settled` only what has reached the chain and is not sold: the most
     that may be offered. `cost` is what the shares held cost, fees included, and `paid` without them; `realised` is
-    what sales and merges brought beyond the cost. `opened_at` is the first purchase since it was last flat.
+    what sales and merges brought beyond the cost. `opened_at` is the first purchase since it was last flat. `adopted`
+    of the shares were bought outside; `left_alone` are in the wallet beside them, bought outside and no part of
+    anything here.
     """
 
     outcome: Outcome
@@ -48,6 +51,8 @@ class Holding(Struct, frozen=True, gc=False, kw_only=True):
     realised: Usd = Usd(0)
     fees: Usd = Usd(0)
     bought: Shares = Shares(0)
+    adopted: Shares = Shares(0)
+    left_alone: Shares = Shares(0)
     opened_at: Instant | None = None
 
     @property
@@ -106,7 +111,8 @@ def position_of(
     for order in orders:
         tally = tallies[order.terms.outcome]
         move = tally.buy if order.terms.side is Side.BUY else tally.sell
-        moves.extend((fill.at, order.id, partial(move, fill)) for fill in order.fills if fill.counts)
+        purpose = order.terms.purpose
+        moves.extend((fill.at, order.id, partial(move, fill, purpose)) for fill in order.fills if fill.counts)
     moves.extend((one.at, _AFTER_ORDERS, partial(tallies[one.outcome].adjust, one.shares)) for one in adjustments)
     for merged in merges:
         half = merged.pairs // 2
@@ -124,26 +130,43 @@ class _Tally:
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
         self.shares = self.settled = self.cost = self.paid = self.realised = self.fees = self.bought = 0
+        self.adopted = self.left_alone = 0
         self.opened_at: Instant | None = None
 
-    def buy(self, fill: Fill) -> None:
+    def buy(self, fill: Fill, purpose: Purpose) -> None:
         received = fill.shares - fill.fee_shares
+        if purpose is Purpose.LEFT_ALONE:
+            self.left_alone += received
+            return
         if self.shares <= 0:
             self.opened_at = fill.at
         self.shares += received
         self.bought += received
+        self.adopted += 0 if purpose.ours else received
         self.settled += received if fill.stage.settled else 0
         self.paid += fill.value
         self.cost += fill.value + fill.fee_usd
         self.fees += fill.fee_usd
 
-    def sell(self, fill: Fill) -> None:
-        self._leave(fill.shares, fill.cash(Side.SELL))
-        self.fees += fill.fee_usd
+    def sell(self, fill: Fill, purpose: Purpose) -> None:
+        """A sale outside takes what was left alone first, then what was adopted; one of ours takes our own first."""
+        if not purpose.ours:
+            beyond = self._beyond_left_alone(fill.shares)
+            fill = replace(fill, shares=beyond, fee_usd=Usd(fill.fee_usd * beyond // fill.shares))
+            self.adopted = max(self.adopted - beyond, 0)
+        if fill.shares:
+            self._leave(fill.shares, fill.cash(Side.SELL))
+            self.fees += fill.fee_usd
 
     def merge(self, pairs: Shares, brings: int) -> None:
         """One outcome's part in a merge: of the dollar that a pair brings each outcome is credited one half."""
         self._leave(pairs, brings)
+
+    def _beyond_left_alone(self, leaving: int) -> Shares:
+        """Take what leaves from the shares left alone, as far as they go; the rest of it."""
+        taken = min(self.left_alone, leaving)
+        self.left_alone -= taken
+        return Shares(leaving - taken)
 
     def _leave(self, shares: Shares, brings: int) -> None:
         """Shares leave with their average cost; the last ones take whatever cost is left."""
@@ -155,11 +178,15 @@ class _Tally:
         self.cost -= cost
         self.paid -= paid
         self.realised += brings - cost
+        self.adopted = max(min(self.adopted, self.shares), 0)
 
     def adjust(self, shares: Shares) -> None:
         """Shares that vanished leave without their cost: what they cost is lost, and shows as such (SPEC S28.A3)."""
+        if shares < 0:
+            shares = Shares(-self._beyond_left_alone(-shares))
         self.shares += shares
         self.settled += shares
+        self.adopted = max(min(self.adopted, self.shares), 0)
 
     def holding(self) -> Holding:
         return Holding(
@@ -171,5 +198,7 @@ class _Tally:
             realised=Usd(self.realised),
             fees=Usd(self.fees),
             bought=Shares(self.bought),
+            adopted=Shares(self.adopted),
+            left_alone=Shares(self.left_alone),
             opened_at=self.opened_at,
         )

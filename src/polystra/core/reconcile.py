@@ -85,7 +85,8 @@ def diff(
     at_venue = {(held.market, held.outcome): held.shares for held in snapshot.settled}
     for market, position in positions:
         for outcome in Outcome if market not in settling else ():
-            ours = position.of(outcome).shares
+            held = position.of(outcome)
+            ours = Shares(held.shares + held.left_alone)
             theirs = at_venue.get((market, outcome))
             if theirs is not None and abs(theirs - ours) >= SIZE_STEP:
                 findings.append(ShareDrift(market, outcome, ours, theirs))

@@ -2,18 +2,20 @@
 
 from msgspec import Struct
 
-from polystra.core.ids import MarketId, MergeId, OrderId, TradeId
+from polystra.core.ids import MarketId, MergeId, OrderId, TradeId, VenueOrderId
 from polystra.core.terms import Liquidity, OrderTerms, Outcome, TradeStage
 from polystra.core.units import Instant, Price, Shares
 
 
 class RestoredOrder(Struct, frozen=True, gc=False, kw_only=True):
-    """An order as the ledger remembers it. Unless it had `ended`, nobody knows what became of it."""
+    """An order as the ledger remembers it. Unless it had `ended`, nobody knows what became of it. `outside` is the
+    venue's id of one that was not ours."""
 
     order: OrderId
     terms: OrderTerms
     decided_at: Instant
     ended: bool
+    outside: VenueOrderId | None = None
 
 
 class RestoredFill(Struct, frozen=True, gc=False, kw_only=True):

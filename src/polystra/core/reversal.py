@@ -5,7 +5,7 @@ side is bought first, as many shares as there are to lose; if that is let throug
 loser is sold when its bid is at `sell_at`, or after a while. Where it is not, the stop goes at once.
 
 Both are let through by value and risk like any entry, and happen once in a market at most: what a reversal bought is
-not reversed again.
+not reversed again, nor is what somebody bought outside.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -57,7 +57,8 @@ def wanted_reversals(
     """What to buy of the other side now. `orders` are all of the market's, `stopping` the outcomes whose stop sells
     now, `chances` what the strategy estimates, in millionths."""
     tried = [order for order in orders if order.terms.purpose is Purpose.REVERSAL]
-    if any(order.live or order.traded for order in tried):
+    adopted = any(order.terms.purpose is Purpose.OUTSIDE and order.terms.side is Side.BUY for order in orders)
+    if adopted or any(order.live or order.traded for order in tried):
         return NOTHING_ASKED
     for outcome in Outcome:
         if rules.hedged and outcome in stopping and not tried and _is_loss(view, outcome):

@@ -18,6 +18,7 @@ class Rules(Struct, frozen=True, gc=False, kw_only=True):
     account is read and compared. `drift_confirmed_after`: two readings this far apart must show the same drift.
     `max_clock_offset`: how far the machine's clock may be from the venue's, which times are corrected by.
     `auto_adjust`: the part of a position (millionths) that may be written off without calling a person (SPEC 1).
+    `adopts`: whether shares that somebody bought outside are managed like our own, or left alone.
     `unfilled`: when a resting entry is given up; None: it rests as long as it is wished for. `scale_in`: when what is
     held is added to, `reversal`: when the other side of what is stopped is bought; None: never.
     """
@@ -30,6 +31,7 @@ class Rules(Struct, frozen=True, gc=False, kw_only=True):
     drift_confirmed_after: Nanos = seconds(30)
     max_clock_offset: Nanos = seconds(10)
     auto_adjust: int = 20_000
+    adopts: bool = True
     unfilled: UnfilledRules | None = None
     scale_in: ScaleInRules | None = None
     reversal: ReversalRules | None = None

@@ -50,7 +50,8 @@ _IMMEDIATE = frozenset({TimeInForce.FOK, TimeInForce.FAK})
 class Purpose(StrEnum):
     """Why an order exists. With market, outcome and side it names the slot that one order at a time may hold. An entry
     opens, a scale-in adds to what is held, a reversal buys the other side of what was stopped. A target rests; a stop
-    protects, also what was gained; a sale takes the bids for profit or by value."""
+    protects, also what was gained; a sale takes the bids for profit or by value. The last two are orders that somebody
+    else made for the account: what they trade is ours to manage, or left alone as a setting says."""
 
     ENTRY = "entry"
     SCALE_IN = "scale-in"
@@ -58,6 +59,15 @@ class Purpose(StrEnum):
     TARGET = "target"
     STOP = "stop"
     SALE = "sale"
+    OUTSIDE = "outside"
+    LEFT_ALONE = "left alone"
+
+    @property
+    def ours(self) -> bool:
+        return self not in _OUTSIDE
+
+
+_OUTSIDE = frozenset({Purpose.OUTSIDE, Purpose.LEFT_ALONE})
 
 
 class Liquidity(StrEnum):

@@ -61,6 +61,7 @@ _World: TypeAlias = (
     | sim.CloseMarket
     | sim.Resolve
     | sim.Deposit
+    | sim.Transfer
     | sim.SetMode
     | sim.SetRestriction
     | sim.Restart

@@ -23,6 +23,7 @@ class Fault(StrEnum):
     ERROR_AFTER = "error-after"
     REPLY_LOST = "reply-lost"
     REPLY_LATE = "reply-late"
+    ANSWER_EMPTY = "answer-empty"
     ORDER_REFUSED = "order-refused"
     VERSION_FLIPPED = "version-flipped"
     BOOK_PLACEHOLDER = "book-placeholder"
@@ -78,6 +79,7 @@ HELP: Mapping[Fault, str] = {
     Fault.ERROR_AFTER: "what was asked is done, and answered with status `http`, a page or `text`",
     Fault.REPLY_LOST: "the connection breaks after the exchange did what was asked",
     Fault.REPLY_LATE: "the answer to what was done comes later by `delay`",
+    Fault.ANSWER_EMPTY: "the list of orders or trades is answered empty, the balance of a token as nothing",
     Fault.ORDER_REFUSED: "one order, alone or in a batch, is refused with `text`, and the status that goes with it",
     Fault.VERSION_FLIPPED: "GET /version says 3, and orders are refused with order_version_mismatch",
     Fault.BOOK_PLACEHOLDER: "GET /book and POST /books show the lowest bid and the highest ask that a tick allows",
@@ -119,6 +121,7 @@ ROWS: Mapping[Fault, tuple[int, ...]] = {
     Fault.ERROR_AFTER: (10, 12),
     Fault.REPLY_LOST: (10,),
     Fault.REPLY_LATE: (9, 10, 22),
+    Fault.ANSWER_EMPTY: (15, 22),
     Fault.ORDER_REFUSED: (11, 12, 15, 17, 33),
     Fault.VERSION_FLIPPED: (26,),
     Fault.BOOK_PLACEHOLDER: (6,),

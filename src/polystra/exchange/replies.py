@@ -37,6 +37,14 @@ _BLOCKED = """<!DOCTYPE html>
 </html>
 """
 
+_NO_ROWS: Json = {"limit": 100, "next_cursor": "LTE=", "count": 0, "data": []}
+_EMPTY: dict[str, Json] = {
+    "GET /data/orders": _NO_ROWS,
+    "GET /data/trades": _NO_ROWS,
+    "GET /balance-allowance": {"balance": "0", "allowances": {}},
+}
+"""What is well formed and says that there is nothing."""
+
 _AT_ONCE = struct.pack("ii", 1, 0)
 """Linger, for no time."""
 
@@ -74,6 +82,11 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         return reply(refused.body, refused.http)
 
 
+def _can_be_empty(request: web.Request, where: str) -> bool:
+    """Cash is always told: without it no trader starts at all."""
+    return where in _EMPTY and request.query.get("asset_type") != "COLLATERAL"
+
+
 def faulty(venue: Venue, faults: Faults, *, spared: str) -> Middleware:
     """Strikes replies, but for paths under `spared`. Only what was done is answered late, has its answer lost, or an
     error put in its place. Needs `breaks` around it."""
@@ -97,6 +110,8 @@ def faulty(venue: Venue, faults: Faults, *, spared: str) -> Middleware:
         response = await handler(request)
         if isinstance(response, web.WebSocketResponse):
             return response
+        if response.status < 400 and _can_be_empty(request, where) and faults.strikes(Fault.ANSWER_EMPTY, where):
+            response = reply(_EMPTY[where])
         if response.status < 400 and (late := faults.strikes(Fault.REPLY_LATE, where)):
             await venue.until(Instant(venue.now() + late.delay))
         if response.status < 400 and (broken := faults.strikes(Fault.ERROR_AFTER, where)):

@@ -55,6 +55,7 @@ ACTS: Mapping[type[m.Request], Act] = {
     m.Redeem: funds.redeem,
     m.Split: funds.split,
     m.Merge: funds.merge,
+    m.Transfer: funds.transfer,
     m.ListMarket: background.list_market,
     m.SetBook: background.set_book,
     m.ChangeLevels: background.change_levels,

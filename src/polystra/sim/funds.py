@@ -16,6 +16,7 @@ from polystra.sim.messages import (
     Redeem,
     RefreshBalances,
     Split,
+    Transfer,
 )
 from polystra.sim.records import Account
 from polystra.sim.rules import Refusal, poor
@@ -69,6 +70,17 @@ def merge(floor: Floor, request: Merge, now: Instant) -> None:
         refuse(floor, request.account, poor(held.shown, held.reserved, held.unseen_out, request.shares))
         return
     _make_pairs(floor, request.account, market, Shares(-request.shares))
+
+
+def transfer(floor: Floor, request: Transfer, now: Instant) -> None:
+    """What an open order may still sell stays: it would be there without its shares."""
+    settlement.refresh(floor, request.account)
+    held = floor.accounts.purse(request.account).token(request.token)
+    if request.shares <= 0 or held.free < request.shares:
+        refuse(floor, request.account, poor(held.shown, held.reserved, held.unseen_out, request.shares))
+        return
+    held.owned -= request.shares
+    floor.accounts.purse(request.to).token(request.token).owned += request.shares
 
 
 def _make_pairs(floor: Floor, account: Account, market: Market, pairs: Shares) -> None:

@@ -49,7 +49,7 @@ __all__ = [
     "OrderRejected", "OrderUpdated", "Output", "PrintTrade", "Public", "PublicBook", "PublicClose", "PublicLevels",
     "PublicResolution", "PublicTick", "PublicTrade", "Publish", "Redeem", "RefreshBalances", "Request",
     "RequestRejected", "Resolve", "Restart", "Restriction", "SetBook", "SetMishap", "SetMode", "SetRestriction",
-    "SetTick", "Split", "Submit", "TradeUpdated", "Update",
+    "SetTick", "Split", "Submit", "TradeUpdated", "Transfer", "Update",
 ]
 # fmt: on
 
@@ -146,6 +146,15 @@ class Merge(Struct, frozen=True, gc=False, kw_only=True, tag=True):
     shares: Shares
 
 
+class Transfer(Struct, frozen=True, gc=False, kw_only=True, tag=True):
+    """Send shares to another account, for nothing and without the exchange: no trade tells of it. No answer."""
+
+    account: Account
+    to: Account
+    token: TokenId
+    shares: Shares
+
+
 Request: TypeAlias = (
     Submit
     | Cancel
@@ -156,6 +165,7 @@ Request: TypeAlias = (
     | Redeem
     | Split
     | Merge
+    | Transfer
     | ListMarket
     | SetBook
     | ChangeLevels

@@ -10,7 +10,7 @@ from polystra.core.engine import Step
 from polystra.core.events import TradingState, Woke
 from polystra.core.ids import OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Payout
-from polystra.core.terms import Liquidity, Outcome, Purpose, Side, Slot, TradeStage
+from polystra.core.terms import Liquidity, OrderTerms, Outcome, Purpose, Side, Slot, TradeStage
 from polystra.core.units import Instant, Price, Shares, Usd, price, seconds, shares, usd
 from tests.truth import START, window
 
@@ -130,6 +130,15 @@ def test_a_settled_window_counts_towards_the_end() -> None:
     assert heard.at(355, settled)[0].endswith("[1 of 2]"), "the same window counts once"
 
 
+def outside(side: Side, purpose: Purpose) -> nt.OutsideOrderSeen:
+    terms = OrderTerms(
+        market=MARKET.id, outcome=Outcome.UP, side=side, purpose=purpose, price=price("0.80"), shares=shares(10)
+    )
+    return nt.OutsideOrderSeen(
+        order=OrderId(3), venue_order=VenueOrderId("0xa"), market=MARKET.id, terms=terms, traded_at=Instant(START)
+    )
+
+
 NOTES_AND_LINES: list[tuple[nt.AnyNote, str]] = [
     (
         nt.EntryDecided(
@@ -196,6 +205,13 @@ NOTES_AND_LINES: list[tuple[nt.AnyNote, str]] = [
     (
         nt.ForeignOrderSeen(venue_order=VenueOrderId("0x1234567890ab")),
         "order 0x12345678 at the venue is not ours: left alone",
+    ),
+    (outside(Side.SELL, Purpose.OUTSIDE), "sold outside the bot: 10 UP @ 0.8"),
+    (outside(Side.BUY, Purpose.OUTSIDE), "bought outside the bot: 10 UP @ 0.8"),
+    (outside(Side.BUY, Purpose.LEFT_ALONE), "bought outside the bot: 10 UP @ 0.8, left alone"),
+    (
+        nt.OpeningCorrected(market=MARKET.id, trade=TradeId("t"), amount=usd(5)),
+        "traded before the first balance was read: +5.00 USD back",
     ),
     (nt.MarketHalted(market=MARKET.id, why="drift"), "halted, no entries until a person has looked: drift"),
     (nt.ReadingFailed(why="timeout"), "the account could not be read, entries wait: timeout"),

@@ -92,6 +92,7 @@ def test_the_rules_are_the_settings_to_the_millionth_and_the_nanosecond() -> Non
         drift_confirmed_after=Nanos(6_000_000_000),
         auto_adjust=5_000,
         max_clock_offset=seconds(3),
+        adopts=False,
         unfilled=None,
     )
 

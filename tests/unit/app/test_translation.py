@@ -14,6 +14,7 @@ from polystra.app.translation import (
     live_order,
     market_facts,
     public_event,
+    told_fill,
     user_event,
 )
 from polystra.app.world_batch import Batch
@@ -327,7 +328,10 @@ def test_news_of_a_foreign_order_is_none() -> None:
         at=NOW, account=ANN, change=sim.OrderChange.PLACEMENT, status="LIVE", order=open_order(FOREIGN)
     )
     assert user_event(update, names()) is None
-    assert user_event(trade_update(Liquidity.TAKER), names()) is None
+    traded = trade_update(Liquidity.TAKER)
+    assert user_event(traded, names()) is None
+    told = told_fill(traded)
+    assert (told.order, told.liquidity, told.shares) == (FOREIGN, Liquidity.TAKER, traded.own.shares)
 
 
 @pytest.mark.parametrize("stage", TradeStage)

@@ -79,6 +79,19 @@ def every_event(at: Instant, market: MarketId, order: OrderId) -> list[AnyEvent]
         ev.OrderReported(at=at, order=order, matched=shares(0)),
         ev.OrderNotFound(at=at, order=order),
         ev.ScoringRead(at=at, order=order, scoring=True),
+        ev.OutsideFilled(
+            at=at,
+            venue_order=VenueOrderId("0xhand"),
+            market=market,
+            outcome=Outcome.UP,
+            side=Side.BUY,
+            trade=TradeId("h"),
+            price=price("0.5"),
+            shares=shares(1),
+            liquidity=Liquidity.TAKER,
+            stage=TradeStage.MINED,
+            traded_at=at,
+        ),
         ev.SnapshotTaken(
             at=at, cash=usd(1_000), settled=(ev.HeldShares(market, Outcome.UP, shares(0)),), live=(order,)
         ),

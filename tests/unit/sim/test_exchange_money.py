@@ -257,6 +257,26 @@ def test_a_merge_beyond_what_is_free_of_both_is_refused(pairs: str) -> None:
     assert only(bench.tell(m.Merge(account=ANN, market=MARKET, shares=shares(5))), m.CashMoved).cash == usd(5)
 
 
+def test_a_transfer_moves_shares_and_nothing_else() -> None:
+    bench = Bench()
+    bench.split("10")
+    away = m.Account("somebody else")
+    assert bench.tell(m.Transfer(account=ANN, to=away, token=UP, shares=shares(4))) == []
+    assert (bench.held(UP), bench.held(DOWN), bench.cash()) == (shares(6), shares(10), usd(90))
+    assert bench.exchange.truth().account(away).of(UP) == shares(4)
+
+
+@pytest.mark.parametrize("size", ["5.01", "0", "-1"])
+def test_a_transfer_beyond_what_is_free_is_refused(size: str) -> None:
+    bench = Bench()
+    bench.split("10")
+    bench.sell("0.60", "5")
+    away = m.Account("somebody else")
+    refused = bench.tell(m.Transfer(account=ANN, to=away, token=UP, shares=shares(size)))
+    assert only(refused, m.RequestRejected).http == 400
+    assert bench.held(UP) == shares(10)
+
+
 def test_resolution_cancels_what_rests_and_a_redemption_pays_once() -> None:
     bench = Bench()
     bench.book({}, {"0.50": "10"})

@@ -2,7 +2,7 @@
 
 A frame of a trade has the taker on top, whoever is told. Each order of ours in it is found by its id, as taker or
 among the makers, and has its own price and size there: a maker's may be of the other token. Which side the makers were
-on is not said in every recording, and not needed.
+on is not said in every recording: of the taker's token they were on the other side, of the other token on the same.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ import msgspec
 from msgspec import Struct
 
 from polystra.core.events import AnyEvent, OrderCancelled, OrderExpired, OrderFilled, OrderReported
-from polystra.core.ids import OrderId, TradeId, VenueOrderId
+from polystra.core.ids import MarketId, OrderId, TokenId, TradeId, VenueOrderId
 from polystra.core.reasons import CancelReason
-from polystra.core.terms import Liquidity, TimeInForce
+from polystra.core.terms import Liquidity, Side, TimeInForce
 from polystra.core.units import Instant, Shares
 from polystra.edge.polymarket.refusals import EXPIRED, cancel_reason_of
-from polystra.edge.polymarket.wire import SECOND, Unreadable, instant_of, price_of, read, shares_of, stage_of
+from polystra.edge.polymarket.wire import SECOND, Fill, Unreadable, instant_of, price_of, read, shares_of, stage_of
 
 Names: TypeAlias = Callable[[VenueOrderId], OrderId | None]
 """Our number of a venue order; None when no intent of ours explains it."""
@@ -35,6 +35,39 @@ def user_events(raw: bytes | msgspec.Raw, names: Names, at: Instant) -> list[Any
     if kind == "order":
         return _order_events(read(raw, _order), names, at)
     raise Unreadable(f"event_type {kind[:80]!r}: known are order and trade")
+
+
+def outside_fills(raw: bytes | msgspec.Raw, names: Names, *, api_key: str, account: str) -> list[Fill]:
+    """What one object says of trades of the account by orders that are not ours. Raises `Unreadable`.
+
+    A part is the account's when it names the API key or the wallet, as in a trade that is listed (`wire.read_fills`).
+    """
+    if read(raw, _kind).event_type != "trade":
+        return []
+    row = read(raw, _trade)
+    return [
+        _fill(row, liquidity, part)
+        for liquidity, part in _parts(row)
+        if names(part.order_id) is None
+        and ((api_key and part.owner == api_key) or (account and part.maker_address.lower() == account.lower()))
+    ]
+
+
+def _fill(row: "_Trade", liquidity: Liquidity, part: "_Part") -> Fill:
+    token = part.asset_id or row.asset_id
+    crossed = liquidity is Liquidity.MAKER and token == row.asset_id
+    return Fill(
+        trade=row.id,
+        order=part.order_id,
+        market=row.market,
+        token=token,
+        side=row.side.other if crossed else row.side,
+        price=price_of("price", part.price),
+        shares=shares_of("matched_amount", part.matched_amount),
+        liquidity=liquidity,
+        stage=stage_of(row.status),
+        matched_at=instant_of("match_time", row.match_time, SECOND),
+    )
 
 
 def objects(raw: bytes) -> list[bytes | msgspec.Raw]:
@@ -85,7 +118,15 @@ def _fills(row: "_Trade", names: Names, at: Instant) -> Iterator[OrderFilled]:
 
 
 def _parts(row: "_Trade") -> Iterator[tuple[Liquidity, "_Part"]]:
-    yield Liquidity.TAKER, _Part(order_id=row.taker_order_id, matched_amount=row.size, price=row.price)
+    taker = _Part(
+        order_id=row.taker_order_id,
+        matched_amount=row.size,
+        price=row.price,
+        owner=row.trade_owner,
+        maker_address=row.maker_address,
+        asset_id=row.asset_id,
+    )
+    yield Liquidity.TAKER, taker
     for part in row.maker_orders:
         yield Liquidity.MAKER, part
 
@@ -109,6 +150,9 @@ class _Part(Struct):
     order_id: VenueOrderId
     matched_amount: Decimal
     price: Decimal
+    owner: str = ""
+    maker_address: str = ""
+    asset_id: TokenId = TokenId("")
 
 
 class _Trade(Struct):
@@ -118,7 +162,12 @@ class _Trade(Struct):
     price: Decimal
     status: str
     match_time: str | int
+    market: MarketId
+    asset_id: TokenId
+    side: Side
     maker_orders: list[_Part]
+    trade_owner: str = ""
+    maker_address: str = ""
 
 
 _kind = msgspec.json.Decoder(_Kind)

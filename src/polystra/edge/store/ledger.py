@@ -143,7 +143,7 @@ class Ledger:
         return restore.load(self._db.connection, at)
 
     def venue_orders(self) -> dict[VenueOrderId, OrderId]:
-        """Every order that was ever signed, by the venue's id."""
+        """Every order of ours that was ever signed, by the venue's id."""
         return restore.venue_orders(self._db.connection)
 
     def close(self) -> None:

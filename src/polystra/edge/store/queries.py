@@ -267,8 +267,10 @@ class LedgerReader:
         return {row.market: row.brought for row in rows}
 
     def _decisions_that_count(self) -> dict[str, Decision]:
-        """Of each market, the last decision before its first order; without orders, the last."""
-        first = select(orders.c.market, func.min(orders.c.decided_at).label("at")).group_by(orders.c.market).subquery()
+        """Of each market, the last decision before the first order of ours; without orders, the last."""
+        ours = orders.c.purpose.in_([one.value for one in Purpose if one.ours])
+        by_market = select(orders.c.market, func.min(orders.c.decided_at).label("at")).where(ours)
+        first = by_market.group_by(orders.c.market).subquery()
         last = (
             select(func.max(decisions.c.id).label("id"))
             .outerjoin(first, first.c.market == decisions.c.market)

@@ -23,6 +23,7 @@ from polystra.edge.store.merges import merged_in, restored
 from polystra.edge.store.tables import (
     adjustments,
     cash,
+    deposits,
     fills,
     live_fills,
     markets,
@@ -49,6 +50,7 @@ def load(connection: Connection, at: Instant) -> LedgerLoaded:
     return LedgerLoaded(
         at=at,
         next_order=_next_order(connection),
+        opened_at=_opened_at(connection),
         cash=Usd(connection.execute(select(cash.c.cash_micro)).scalar_one()),
         markets=_markets(connection, matter),
         orders=_orders(connection, matter),
@@ -67,7 +69,9 @@ def load(connection: Connection, at: Instant) -> LedgerLoaded:
 
 
 def venue_orders(connection: Connection) -> dict[VenueOrderId, OrderId]:
-    rows = connection.execute(select(orders.c.venue_order, orders.c.id).where(orders.c.venue_order.is_not(None)))
+    """Of our own orders."""
+    ours = orders.c.venue_order.is_not(None), orders.c.purpose.in_([one.value for one in Purpose if one.ours])
+    rows = connection.execute(select(orders.c.venue_order, orders.c.id).where(*ours))
     return {VenueOrderId(venue_order): OrderId(order) for venue_order, order in rows}
 
 
@@ -133,6 +137,11 @@ def _next_order(connection: Connection) -> OrderId:
     return OrderId(max(number or 0 for number in used) + 1)
 
 
+def _opened_at(connection: Connection) -> Instant:
+    """When the first balance was read; a ledger without one never opened."""
+    return Instant(connection.execute(select(func.min(deposits.c.at))).scalar() or 0)
+
+
 def _markets(connection: Connection, matter: Select[tuple[str]]) -> tuple[Market, ...]:
     rows = connection.execute(
         select(markets.c.facts).where(markets.c.id.in_(matter)).order_by(markets.c.start_at, markets.c.id)
@@ -163,6 +172,7 @@ def _orders(connection: Connection, matter: Select[tuple[str]]) -> tuple[Restore
             ),
             decided_at=Instant(row.decided_at),
             ended=row.state in _ENDS,
+            outside=None if Purpose(row.purpose).ours else VenueOrderId(row.venue_order),
         )
         for row in rows
     )

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
 from polystra.core.commands import PlaceOrder
-from polystra.core.ids import VenueOrderId
+from polystra.core.ids import OrderId, VenueOrderId
 from polystra.core.notes import (
     AdjustmentBooked,
     BookDistrusted,
@@ -37,7 +37,9 @@ from polystra.core.notes import (
     MemoryKept,
     MergeMoved,
     Note,
+    OpeningCorrected,
     OrderMoved,
+    OutsideOrderSeen,
     PositionUnpriced,
     PositionWatched,
     ReadingFailed,
@@ -49,6 +51,7 @@ from polystra.core.notes import (
     TradeStageMoved,
     VenueModeChanged,
 )
+from polystra.core.terms import OrderTerms
 from polystra.edge.store import tables
 
 Row: TypeAlias = dict[str, Any]
@@ -69,9 +72,16 @@ KEEP_STAGE = _text(insert(tables.fill_stages), tables.fill_stages)
 
 
 def intent_row(command: PlaceOrder, venue_order: VenueOrderId | None) -> Row:
-    terms = command.terms
+    return _terms_row(command.order, venue_order, command.terms)
+
+
+def _outside(note: OutsideOrderSeen) -> Row:
+    return {**_terms_row(note.order, note.venue_order, note.terms), "decided_at": note.traded_at}
+
+
+def _terms_row(order: OrderId, venue_order: VenueOrderId | None, terms: OrderTerms) -> Row:
     return {
-        "id": command.order,
+        "id": order,
         "venue_order": venue_order,
         "market": terms.market,
         "outcome": terms.outcome.value,
@@ -154,6 +164,10 @@ def stage_row(note: TradeStageMoved | FillBooked) -> Row:
     return {"trade": note.trade, "order_id": note.order, "stage": note.stage.value}
 
 
+def _correction(note: OpeningCorrected) -> Row:
+    return {"amount_micro": note.amount, "cause": f"trade {note.trade} was made before the opening balance was read"}
+
+
 def _adjustment(note: AdjustmentBooked) -> Row:
     return {
         "market": note.market,
@@ -229,6 +243,8 @@ ROWS: dict[type[Note], Kept] = {
     MarketSettled: _once(tables.settlements, _settlement),
     MemoryKept: _latest(tables.memories, _memory, "run", "seq", "at", "value"),
     StateChanged: _each(tables.states, _state),
+    OutsideOrderSeen: _each(tables.orders, _outside),
+    OpeningCorrected: _each(tables.deposits, _correction),
     EntryGivenUp: AS_IT_IS,
     EntryRetried: AS_IT_IS,
     SlotSuspended: AS_IT_IS,
