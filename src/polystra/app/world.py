@@ -396,6 +396,4 @@ class World:
 
 
 def _earlier(one: Instant | None, other: Instant | None) -> Instant | None:
-    if one is None or other is None:
-        return one if other is None else other
-    return min(one, other)
+    return min((at for at in (one, other) if at is not None), default=None)
