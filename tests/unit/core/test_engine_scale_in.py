@@ -140,6 +140,15 @@ def test_no_more_is_asked_for_than_is_on_offer() -> None:
     assert bench.pass_to(450) == [(450, "place o3 scale-in BUY UP 7 @ 0.72 FAK")]
 
 
+def test_what_is_sold_for_its_profit_is_not_added_to_in_the_same_step() -> None:
+    """At 0.70 both hold: 20 % more than 0.54, and between the two prices, late."""
+    bench = holding(knowing(exits=ExitPolicy(profit=200_000)), GROWING)
+    assert bench.pass_to(460) == []
+    assert bench.book(461, "0.70", "0.72") == ["place o2 sale SELL UP 10 @ 0.65 FAK"]
+    assert bench.book(461.1, "0.60", "0.62") == [], "while it is on its way"
+    assert bench.killed(461.2, 2) == ["place o3 scale-in BUY UP 15 @ 0.62 FAK"], "it sold nothing, and is forgotten"
+
+
 # --- what it buys --------------------------------------------------------------------------------------------------
 
 
