@@ -126,9 +126,11 @@ class Watched(TinyVenue):
         assert all(count <= 1 for count in resting.values()), f"live at the venue: {resting}"
 
     def _within_limits(self) -> None:
-        """I3: held and possible, at worst, within the limit of the market."""
+        """I3: held and possible, at worst, within the limit of the market. What is reserved for a live order has the
+        fee of all of it, and what of it was bought has its own."""
         desk = self.engine._known.desks[WINDOW.id]
-        stake = desk.position.up.cost + desk.position.down.cost + desk.reserved
+        twice = sum(fill.fee_usd for order in desk.live if order.terms.side is Side.BUY for fill in order.fills)
+        stake = desk.position.up.cost + desk.position.down.cost + desk.reserved - twice
         assert stake <= SETTINGS.limits.max_market, f"{stake} at stake"
 
     def _adds_up(self) -> None:
