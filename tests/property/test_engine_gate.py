@@ -66,7 +66,7 @@ GROWING = ScaleInRules(time_left=seconds(880), min_price=price("0.20"), max_pric
 
 GROWING_AT_REST = replace(GROWING, rests=True)
 REVERSED = ReversalRules(after_stop=True, within=seconds(20))
-HEDGED = ReversalRules(after_stop=True, hedged=True, within=seconds(6), sell_at=price("0.25"), sell_after=seconds(10))
+HEDGED = ReversalRules(after_stop=True, hedged=True, within=seconds(6), sell_at=price("0.25"), sell_after=seconds(7))
 
 TURN = price("0.36")
 """Where the chaser that turns gives Up up."""
@@ -193,6 +193,13 @@ def test_an_engine_that_looks_again_and_again_commands_the_same(
         "reversal": reversal,
         "turns": turns,
     }
+    assert life(seed, hurried=False, **same) == life(seed, hurried=True, **same)
+
+
+@settings(max_examples=150)
+@given(seed=st.integers(0, 2**32), scale_in=st.sampled_from([None, GROWING, GROWING_AT_REST]))
+def test_an_engine_that_looks_again_and_again_hedges_the_same(seed: int, scale_in: ScaleInRules | None) -> None:
+    same: dict[str, Any] = {"scale_in": scale_in, "reversal": HEDGED, "turns": True}
     assert life(seed, hurried=False, **same) == life(seed, hurried=True, **same)
 
 
