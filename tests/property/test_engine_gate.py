@@ -17,6 +17,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from polystra.core.engine import Engine
+from polystra.core.reversal import ReversalRules
+from polystra.core.scale_in import ScaleInRules
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.strategy import (
     BreakEvenPolicy,
@@ -59,6 +61,16 @@ BY_VALUE = ExitPolicy(
 )
 """With a ladder for the first minute, which is the part that is lived."""
 
+GROWING = ScaleInRules(time_left=seconds(880), min_price=price("0.20"), max_price=price("0.80"), multiplier=500_000)
+"""From second 20 on."""
+
+GROWING_AT_REST = replace(GROWING, rests=True)
+REVERSED = ReversalRules(after_stop=True, within=seconds(20))
+HEDGED = ReversalRules(after_stop=True, hedged=True, within=seconds(6), sell_at=price("0.25"), sell_after=seconds(7))
+
+TURN = price("0.36")
+"""Where the chaser that turns gives Up up."""
+
 STAKES = replace(RULES.stakes, max_stake=usd(6))
 UNFILLED = UnfilledRules(timeout=seconds(6), threshold=100_000, retry_above=0)
 HURRY = seconds(0.15)
@@ -71,6 +83,7 @@ class Chaser(Struct, frozen=True, kw_only=True):
     hurried: bool
     rest: Price | None = None
     exits: ExitPolicy = EXITS
+    turns: bool = False
 
     @property
     def name(self) -> str:
@@ -92,14 +105,24 @@ class Chaser(Struct, frozen=True, kw_only=True):
         wishes, wait = self._wishes(view)
         if self.hurried:
             wait = wait.both(Wait(until=Instant(view.at + HURRY)))
+        chance, until = self._chance(view)
         return Decision(
             wishes=wishes,
             exits=self.exits,
             reason=f"{len(wishes)}",
-            wait=wait,
+            wait=wait.both(until),
             outcome=Outcome.UP,
-            probability=price("0.45"),
+            probability=chance,
         )
+
+    def _chance(self, view: MarketView) -> tuple[Price, Wait]:
+        """Of Up: a bit less than it costs; or so much that more of it is worth buying, until its bid falls, and then so
+        little that Down is."""
+        if not self.turns:
+            return price("0.45"), ANYTHING
+        if view.bid > TURN:
+            return price("0.80"), Wait(bid_lo=Price(TURN + 1))
+        return price("0.10"), Wait(bid_hi=TURN)
 
     def _wishes(self, view: MarketView) -> tuple[tuple[Wish, ...], Wait]:
         if not view.position.flat:
@@ -125,13 +148,15 @@ def life(
     rest: Price | None = None,
     late: bool = False,
     exits: ExitPolicy = EXITS,
+    turns: bool = False,
     **changes: Any,
 ) -> list[tuple[int, str]]:
     """A window's first 75 seconds; `late` leaves entries 45 of them. Books are silent for up to five seconds."""
     limits = replace(LIMITS, min_time_left=seconds(855)) if late else LIMITS
     rules = replace(RULES, stakes=STAKES, limits=limits, doubt_patience=seconds(20), book_patience=PATIENT)
     rules = replace(rules, **changes)
-    engine = started(Engine(rules, {WINDOW.series: Chaser(hurried=hurried, rest=rest, exits=exits)}, StandAside()))
+    chaser = Chaser(hurried=hurried, rest=rest, exits=exits, turns=turns)
+    engine = started(Engine(rules, {WINDOW.series: chaser}, StandAside()))
     return live(engine, TinyVenue(seed), in_order(market_day(seed, 75), weather(seed, 75)), moment(75))
 
 
@@ -143,6 +168,9 @@ def life(
     patience=st.sampled_from([PATIENT, seconds(3)]),
     exits=st.sampled_from([EXITS, GUARDED, BY_VALUE]),
     unfilled=st.sampled_from([None, UNFILLED]),
+    scale_in=st.sampled_from([None, GROWING, GROWING_AT_REST]),
+    reversal=st.sampled_from([None, REVERSED, HEDGED]),
+    turns=st.booleans(),
 )
 def test_an_engine_that_looks_again_and_again_commands_the_same(
     seed: int,
@@ -151,6 +179,9 @@ def test_an_engine_that_looks_again_and_again_commands_the_same(
     patience: Nanos,
     exits: ExitPolicy,
     unfilled: UnfilledRules | None,
+    scale_in: ScaleInRules | None,
+    reversal: ReversalRules | None,
+    turns: bool,
 ) -> None:
     same: dict[str, Any] = {
         "rest": rest,
@@ -158,7 +189,17 @@ def test_an_engine_that_looks_again_and_again_commands_the_same(
         "book_patience": patience,
         "exits": exits,
         "unfilled": unfilled,
+        "scale_in": scale_in,
+        "reversal": reversal,
+        "turns": turns,
     }
+    assert life(seed, hurried=False, **same) == life(seed, hurried=True, **same)
+
+
+@settings(max_examples=150)
+@given(seed=st.integers(0, 2**32), scale_in=st.sampled_from([None, GROWING, GROWING_AT_REST]))
+def test_an_engine_that_looks_again_and_again_hedges_the_same(seed: int, scale_in: ScaleInRules | None) -> None:
+    same: dict[str, Any] = {"scale_in": scale_in, "reversal": HEDGED, "turns": True}
     assert life(seed, hurried=False, **same) == life(seed, hurried=True, **same)
 
 
@@ -182,4 +223,19 @@ def test_the_lives_above_are_full_of_what_they_are_about(rest: Price | None) -> 
 @pytest.mark.parametrize(("exits", "kind"), [(GUARDED, "stop"), (BY_VALUE, "sale")], ids=["guarded", "by value"])
 def test_the_lives_of_other_policies_sell_by_them(exits: ExitPolicy, kind: str) -> None:
     said = [one for seed in range(80) for _, one in life(seed, hurried=False, exits=exits)]
+    assert sum(one.startswith("place") and one.split(" ")[2] == kind for one in said) >= 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"scale_in": GROWING}, "scale-in"),
+        ({"scale_in": GROWING_AT_REST}, "scale-in"),
+        ({"reversal": REVERSED}, "reversal"),
+        ({"reversal": HEDGED}, "reversal"),
+    ],
+    ids=["grows", "grows at rest", "reversed", "hedged"],
+)
+def test_the_lives_of_those_rules_are_full_of_what_they_add(changes: dict[str, Any], kind: str) -> None:
+    said = [one for seed in range(80) for _, one in life(seed, hurried=False, turns=True, **changes)]
     assert sum(one.startswith("place") and one.split(" ")[2] == kind for one in said) >= 10

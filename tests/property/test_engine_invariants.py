@@ -18,14 +18,24 @@ from polystra.core.lifecycle import MOST_RESENDS
 from polystra.core.orders import Order, OrderState
 from polystra.core.positions import position_of
 from polystra.core.reasons import RefusalReason
+from polystra.core.reversal import ReversalRules
 from polystra.core.rules import Rules
+from polystra.core.scale_in import ScaleInRules
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.terms import OrderTerms, Outcome, Purpose, Side, slot_of
 from polystra.core.units import SIZE_STEP, Instant, Nanos, Price, price, seconds, usd
 from tests.core_cases import RULES, moment
 from tests.core_market import in_order, market_day, weather
 from tests.core_venue import MODES, TinyVenue, forbidden, live, started
-from tests.property.test_engine_gate import EXITS, STAKES, Chaser
+from tests.property.test_engine_gate import (
+    EXITS,
+    GROWING,
+    GROWING_AT_REST,
+    HEDGED,
+    REVERSED,
+    STAKES,
+    Chaser,
+)
 from tests.unit.core.samples import WINDOW
 
 ALWAYS = replace(EXITS, hold_last=Nanos(0))
@@ -116,9 +126,11 @@ class Watched(TinyVenue):
         assert all(count <= 1 for count in resting.values()), f"live at the venue: {resting}"
 
     def _within_limits(self) -> None:
-        """I3: held and possible, at worst, within the limit of the market."""
+        """I3: held and possible, at worst, within the limit of the market. What is reserved for a live order has the
+        fee of all of it, and what of it was bought has its own."""
         desk = self.engine._known.desks[WINDOW.id]
-        stake = desk.position.up.cost + desk.position.down.cost + desk.reserved
+        twice = sum(fill.fee_usd for order in desk.live if order.terms.side is Side.BUY for fill in order.fills)
+        stake = desk.position.up.cost + desk.position.down.cost + desk.reserved - twice
         assert stake <= SETTINGS.limits.max_market, f"{stake} at stake"
 
     def _adds_up(self) -> None:
@@ -136,9 +148,17 @@ class Watched(TinyVenue):
         return list(self.engine._known.desks[WINDOW.id].orders.values())
 
 
-def lived(seed: int, rest: Price | None, rules: Rules = SETTINGS, watched: type[Watched] = Watched) -> Watched:
+def lived(
+    seed: int,
+    rest: Price | None,
+    rules: Rules = SETTINGS,
+    watched: type[Watched] = Watched,
+    *,
+    turns: bool = False,
+) -> Watched:
     """75 s of misfortune, then 180 s in which nothing goes wrong and the book stands still."""
-    engine = started(Engine(rules, {WINDOW.series: Chaser(hurried=False, rest=rest, exits=ALWAYS)}, StandAside()))
+    chaser = Chaser(hurried=False, rest=rest, exits=ALWAYS, turns=turns)
+    engine = started(Engine(rules, {WINDOW.series: chaser}, StandAside()))
     venue = watched(seed, engine)
     live(engine, venue, in_order(market_day(seed, 75), weather(seed, 60)), moment(76))
     venue.kind, venue.mode = True, None
@@ -152,6 +172,16 @@ def lived(seed: int, rest: Price | None, rules: Rules = SETTINGS, watched: type[
 @given(seed=st.integers(0, 2**32), rest=st.sampled_from([None, price("0.40")]))
 def test_the_invariants_hold_and_everything_heals(seed: int, rest: Price | None) -> None:
     healed(lived(seed, rest))
+
+
+@settings(max_examples=200)
+@given(
+    seed=st.integers(0, 2**32),
+    scale_in=st.sampled_from([GROWING, GROWING_AT_REST]),
+    reversal=st.sampled_from([REVERSED, HEDGED]),
+)
+def test_the_invariants_hold_for_what_is_added_too(seed: int, scale_in: ScaleInRules, reversal: ReversalRules) -> None:
+    healed(lived(seed, None, replace(SETTINGS, scale_in=scale_in, reversal=reversal), turns=True))
 
 
 def healed(venue: Watched) -> None:
@@ -182,3 +212,11 @@ def test_the_lives_above_trade() -> None:
         seen.update(lived(seed, None).seen)
     assert min(seen[kind] for kind in (Purpose.ENTRY, Purpose.TARGET, Purpose.STOP, "resend")) >= 20, seen
     assert min(seen[mode] for mode in MODES) >= 10, seen
+
+
+def test_the_lives_above_are_added_to_and_reversed() -> None:
+    rules = replace(SETTINGS, scale_in=GROWING_AT_REST, reversal=HEDGED)
+    seen: Counter[str] = Counter()
+    for seed in range(80):
+        seen.update(lived(seed, None, rules, turns=True).seen)
+    assert min(seen[kind] for kind in (Purpose.SCALE_IN, Purpose.REVERSAL)) >= 5, seen

@@ -24,6 +24,6 @@ def additions(desk: Desk, view: MarketView, exits: ExitPlan, rules: Rules) -> As
         ending = frozenset(one.terms.outcome for one in exits.orders if one.terms.purpose in _ENDING)
         asked = wanted_scale_ins(view, rules.scale_in, orders, ending, chances)
     if rules.reversal is not None:
-        stopping = frozenset(outcome for outcome, _, _ in exits.stops)
+        stopping = {outcome: level for outcome, _, level in exits.stops}
         asked = asked.and_(wanted_reversals(view, rules.reversal, orders, stopping, chances))
     return asked

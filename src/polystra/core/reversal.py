@@ -8,7 +8,7 @@ Both are let through by value and risk like any entry, and happen once in a mark
 not reversed again, nor is what somebody bought outside.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -51,17 +51,17 @@ def wanted_reversals(
     view: MarketView,
     rules: ReversalRules,
     orders: Sequence[Order],
-    stopping: Collection[Outcome],
+    stopping: Mapping[Outcome, Price],
     chances: Mapping[Outcome, int | None],
 ) -> Asked:
-    """What to buy of the other side now. `orders` are all of the market's, `stopping` the outcomes whose stop sells
-    now, `chances` what the strategy estimates, in millionths."""
+    """What to buy of the other side now. `orders` are all of the market's, `stopping` the levels of the outcomes whose
+    stop sells now, `chances` what the strategy estimates, in millionths."""
     tried = [order for order in orders if order.terms.purpose is Purpose.REVERSAL]
     adopted = any(order.terms.purpose is Purpose.OUTSIDE and order.terms.side is Side.BUY for order in orders)
     if adopted or any(order.live or order.traded for order in tried):
         return NOTHING_ASKED
     for outcome in Outcome:
-        if rules.hedged and outcome in stopping and not tried and _is_loss(view, outcome):
+        if rules.hedged and not tried and _is_loss(view, outcome, stopping.get(outcome)):
             return _asked(view, outcome.other, chances, shares=whole_steps(view.position.of(outcome).shares))
         if rules.after_stop and outcome not in stopping:
             sold_at, recovered = _stopped(view, outcome, orders)
@@ -95,10 +95,11 @@ def _bought_at(order: Order) -> Instant:
     return min((fill.at for fill in order.fills if fill.counts), default=order.state_at)
 
 
-def _is_loss(view: MarketView, outcome: Outcome) -> bool:
-    """Not the protection of a gain."""
-    bid, entry = view.sure_bid_of(outcome), view.position.of(outcome).entry_price
-    return bid is not None and entry is not None and bid < entry
+def _is_loss(view: MarketView, outcome: Outcome, level: Price | None) -> bool:
+    """Whether a stop holds at a level below the entry: one that protects a gain has its level above it, wherever the
+    bid has leapt to."""
+    entry = view.position.of(outcome).entry_price
+    return level is not None and entry is not None and level < entry
 
 
 def _stopped(view: MarketView, outcome: Outcome, orders: Iterable[Order]) -> tuple[Instant, Usd]:

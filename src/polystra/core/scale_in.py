@@ -77,8 +77,7 @@ def _may_grow(holding: Holding, own: Iterable[Order]) -> bool:
         purpose = order.terms.purpose
         if purpose is Purpose.REVERSAL and order.traded:
             return False
-        last = max((fill.at for fill in order.fills), default=order.decided_at)
-        if purpose in _ENDS_IT and (order.live or (order.traded and last >= since)):
+        if purpose in _ENDS_IT and (order.live or (order.traded and _last_of(order) >= since)):
             return False
         if purpose is Purpose.SCALE_IN and _is_done(order, since):
             return False
@@ -86,10 +85,16 @@ def _may_grow(holding: Holding, own: Iterable[Order]) -> bool:
 
 
 def _is_done(order: Order, since: Instant) -> bool:
-    """An order that rests goes on; one for a holding that has gone is no part of this one, and is to go too."""
+    """An order that rests goes on; one for a holding that has gone is no part of this one, and is to go too. What such
+    a one bought all the same is not added to."""
     if order.live:
         return order.terms.time_in_force.immediate or order.decided_at < since
-    return order.traded and order.decided_at >= since
+    return order.traded and max(order.decided_at, _last_of(order)) >= since
+
+
+def _last_of(order: Order) -> Instant:
+    """When it last traded; until its trades are here, when it was decided."""
+    return max((fill.at for fill in order.fills), default=order.decided_at)
 
 
 def _resting(own: Iterable[Order]) -> Order | None:

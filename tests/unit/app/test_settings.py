@@ -85,6 +85,7 @@ def test_the_demo_differs_from_the_defaults_in_what_it_says_and_in_nothing_else(
         "strategy.tilted_prior.min_edge_usd",
         "venue.notifications_every_seconds",
         "exits.hold_last_seconds",
+        "scale_in.order",
     }
 
 
@@ -113,6 +114,13 @@ def test_orders_cannot_be_kept_at_a_stop_of_a_heart_that_beats(heartbeat: str) -
         'orders_at_stop = "keep" with heartbeat = true: the venue cancels all orders about 10 s after the last '
         "heartbeat; set heartbeat = false to keep them"
     )
+
+
+def test_nothing_is_between_two_prices_the_wrong_way_round() -> None:
+    (line,) = said("[scale_in]\nmin_price = 0.8\nmax_price = 0.7\n")
+    assert line.startswith("my.toml line 1: scale_in = ")
+    assert line.endswith("min_price = 0.8 is above max_price = 0.7: nothing is between")
+    assert settings_from("[scale_in]\nmin_price = 0.7\nmax_price = 0.7\n", "my.toml", {}).rules.scale_in is not None
 
 
 def test_an_unknown_name_in_a_file_is_told_with_its_line_and_its_neighbours() -> None:
@@ -185,6 +193,17 @@ def test_the_line_is_found_however_the_table_is_written(text: str, line: int) ->
         ("exits.take_profit_percent", "-1"),
         ("exits.break_even_arm_percent", "10000"),
         ("exits.ladder", '[[20, "hold"], [20, "nothing"]]'),
+        ("scale_in.time_left_seconds", "0"),
+        ("scale_in.time_left_seconds", "86401"),
+        ("scale_in.min_price", "1"),
+        ("scale_in.max_price", "-0.1"),
+        ("scale_in.multiplier", "0"),
+        ("scale_in.multiplier", "100.0001"),
+        ("scale_in.order", '"GTC"'),
+        ("reversal.within_seconds", "0"),
+        ("reversal.within_seconds", "3601"),
+        ("reversal.hedged_sell_at", "1"),
+        ("reversal.hedged_sell_after_seconds", "-1"),
         ("engine.reading_every_seconds", "0.5"),
         ("strategy.tilted_prior.depth_levels", "0"),
         ("strategy.tilted_prior.momentum_weight", "nan"),

@@ -16,8 +16,10 @@ from polystra.app.settings import (
     strategy_digest,
 )
 from polystra.app.world_rules import world_rules
+from polystra.core.reversal import ReversalRules
 from polystra.core.risk import Limits
 from polystra.core.rules import Rules
+from polystra.core.scale_in import ScaleInRules
 from polystra.core.sizing import StakeRules
 from polystra.core.strategies.tilted_prior import TiltedPrior
 from polystra.core.strategy import BreakEvenPolicy, ExitPolicy, RewardPolicy, RewardRule, Rung, RungAction, StopPolicy
@@ -94,6 +96,10 @@ def test_the_rules_are_the_settings_to_the_millionth_and_the_nanosecond() -> Non
         max_clock_offset=seconds(3),
         adopts=False,
         unfilled=None,
+        scale_in=None,
+        reversal=ReversalRules(
+            after_stop=True, hedged=True, within=seconds(10), sell_at=price("0.2"), sell_after=seconds(60)
+        ),
     )
 
 
@@ -106,6 +112,28 @@ def test_the_rules_of_unfilled_entries_are_the_settings() -> None:
 
 def test_unfilled_entries_are_given_up_unless_that_is_switched_off() -> None:
     assert Settings().rules.unfilled == UnfilledRules()
+
+
+def test_the_rules_of_additions_are_the_settings() -> None:
+    changed = {name: value for name, value in OTHER.items() if name.startswith("scale_in.")}
+    del changed["scale_in.enabled"]
+    rules = settings_from("", "defaults", {variable(name): value for name, value in changed.items()}).rules
+    assert rules.scale_in == ScaleInRules(
+        time_left=seconds(300), min_price=price("0.5"), max_price=price("0.8"), multiplier=1_000_000, rests=True
+    )
+
+
+def test_positions_are_added_to_and_not_reversed_unless_that_is_switched() -> None:
+    assert Settings().rules.scale_in == ScaleInRules()
+    assert Settings().rules.reversal is None
+    assert settings_from("[scale_in]\nenabled = false\n", "my.toml", {}).rules.scale_in is None
+
+
+@pytest.mark.parametrize(("after_stop", "hedged"), [(True, False), (False, True), (True, True)])
+def test_each_reversal_is_switched_on_alone(after_stop: bool, hedged: bool) -> None:
+    text = f"[reversal]\nafter_stop = {after_stop}\nhedged = {hedged}\n".lower()
+    rules = settings_from(text, "my.toml", {}).rules
+    assert rules.reversal == ReversalRules(after_stop=after_stop, hedged=hedged)
 
 
 def test_the_exit_policy_is_the_settings() -> None:

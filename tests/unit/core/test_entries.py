@@ -9,13 +9,16 @@ from msgspec.structs import replace
 
 from polystra.core import events as ev
 from polystra.core import notes as nt
+from polystra.core.asks import NOTHING_ASKED, Ask, Asked, without_chance
 from polystra.core.entries import NO_ENTRIES, unknown_need, wanted_entries
 from polystra.core.events import TradingState
 from polystra.core.markets import PriceSource
 from polystra.core.orders import Order, OrderState
 from polystra.core.strategy import Needs, Wish
-from polystra.core.terms import Outcome, TimeInForce
+from polystra.core.terms import Outcome, Purpose, TimeInForce
+from polystra.core.unfilled import UnfilledRules
 from polystra.core.units import MICRO, Tick, price, seconds, shares, usd
+from polystra.core.view import Wait
 from tests.core_cases import RULES, Bench, Wanting, asks, moment, wish
 from tests.unit.core.samples import NOON, WINDOW, order, taking, terms
 
@@ -25,7 +28,12 @@ FREE = replace(RULES, stakes=replace(RULES.stakes, max_stake=usd(500)))
 
 
 def wanted(
-    *wishes: Wish, rules: Any = FREE, size: str = "1000", orders: tuple[Order, ...] = (), cash: str = "1000"
+    *wishes: Wish,
+    rules: Any = FREE,
+    size: str = "1000",
+    orders: tuple[Order, ...] = (),
+    cash: str = "1000",
+    added: Asked = NOTHING_ASKED,
 ) -> Any:
     """What is approved and denied for these wishes on a book of 0.52 to 0.54 with `size` on each side."""
     bench = Bench(Wanting(wishes=wishes), rules)
@@ -36,7 +44,7 @@ def wanted(
         bench.desk.keep(one)
     account = bench.known.account
     view = bench.desk.view(moment(60), bench.known.surroundings(WINDOW, account.free))
-    plan = wanted_entries(bench.desk, view, account, TradingState.ARMED, rules, halted=None)
+    plan = wanted_entries(bench.desk, view, account, TradingState.ARMED, rules, halted=None, added=added)
     return [asks(one.terms) for one in plan.approved], [denied.limit for _, denied in plan.denied]
 
 
@@ -132,6 +140,84 @@ def test_a_quote_of_two_sides_counts_its_market_once() -> None:
     one = replace(FREE, limits=replace(FREE.limits, max_open_positions=1))
     approved, denied = wanted(REST, replace(REST, outcome=Outcome.DOWN, price=price("0.40")), rules=one)
     assert (len(approved), denied) == (2, [])
+
+
+# --- what is added to the wishes ---------------------------------------------------------------------------------
+
+
+def adding(*asked: Ask, **more: Any) -> Asked:
+    return Asked(asks=asked, **more)
+
+
+def ask(purpose: Purpose = Purpose.SCALE_IN, of: Wish | None = None, **changes: Any) -> Ask:
+    return Ask(wish=of or wish(), purpose=purpose, **changes)
+
+
+@pytest.mark.parametrize(
+    ("asked", "made"),
+    [
+        (ask(shares=shares(15)), "scale-in BUY UP 15 @ 0.54 FAK"),
+        (ask(shares=shares("15.26")), "scale-in BUY UP 15 @ 0.54 FAK"),
+        (ask(of=REST, shares=shares("15.26")), "scale-in BUY UP 15.26 @ 0.5 GTC post-only"),
+        (ask(Purpose.REVERSAL, most=usd(3)), "reversal BUY UP 5.5 @ 0.54 FAK"),
+        (ask(Purpose.REVERSAL, most=usd(300)), "reversal BUY UP 46 @ 0.54 FAK"),
+        (ask(Purpose.REVERSAL), "reversal BUY UP 46 @ 0.54 FAK"),
+    ],
+    ids=["so many", "in whole cents", "at rest", "for at most", "at most its stake", "its stake"],
+)
+def test_what_is_added_has_the_size_that_is_asked_for_and_its_purpose(asked: Ask, made: str) -> None:
+    """The stake would be 25 USD, which is 46 shares at 0.54: what is asked for in shares has no stake."""
+    assert wanted(added=adding(asked)) == ([made], [])
+
+
+def test_what_is_added_is_cut_to_what_is_on_offer() -> None:
+    assert wanted(added=adding(ask(shares=shares(100))), size="20") == (["scale-in BUY UP 20 @ 0.54 FAK"], [])
+    assert wanted(added=adding(ask(shares=shares(100))), size="1.5") == ([], ["scale-in order value"])
+
+
+def test_what_is_added_comes_after_the_wishes_and_counts_what_they_promise() -> None:
+    """25 USD are wished for; 20 more are too much for 40 in one market."""
+    one = replace(FREE, limits=replace(FREE.limits, max_market=usd(40)))
+    more = adding(ask(Purpose.REVERSAL, wish("0.48", Outcome.DOWN, "0.60"), shares=shares(40)))
+    assert wanted(wish(), added=more) == (["entry BUY UP 46 @ 0.54 FAK", "reversal BUY DOWN 40 @ 0.48 FAK"], [])
+    assert wanted(wish(), rules=one, added=more) == (["entry BUY UP 46 @ 0.54 FAK"], ["reversal market exposure"])
+
+
+def test_a_wish_and_an_addition_of_the_same_outcome_are_two_slots() -> None:
+    found = wanted(wish(), added=adding(ask(shares=shares(10))))
+    assert found == (["entry BUY UP 46 @ 0.54 FAK", "scale-in BUY UP 10 @ 0.54 FAK"], [])
+
+
+@pytest.mark.parametrize("purpose", [Purpose.SCALE_IN, Purpose.REVERSAL])
+def test_a_denial_of_what_no_strategy_wished_for_says_what_that_was(purpose: Purpose) -> None:
+    poor = wish(probability="0.55")
+    assert wanted(added=adding(ask(purpose, poor, shares=shares(10)))) == ([], [f"{purpose} edge"])
+    assert wanted(poor, added=adding(ask(purpose, poor))) == ([], ["edge", f"{purpose} edge"])
+
+
+def test_what_a_rule_denied_by_itself_is_said_with_the_rest() -> None:
+    denied = adding(denied=(without_chance(wish(), Purpose.SCALE_IN),), wait=Wait(until=moment(77)))
+    assert wanted(wish(), added=denied) == (["entry BUY UP 46 @ 0.54 FAK"], ["scale-in chance"])
+
+
+def test_without_wishes_what_was_denied_or_awaits_its_time_is_kept() -> None:
+    bench = Bench(Wanting())
+    bench.start(0)
+    bench.book(60)
+    view = bench.desk.view(moment(60), bench.known.surroundings(WINDOW, usd(100)))
+    waits = Asked(denied=(without_chance(wish(), Purpose.SCALE_IN),), wait=Wait(until=moment(77)))
+    plan = wanted_entries(bench.desk, view, bench.known.account, TradingState.ARMED, RULES, halted=None, added=waits)
+    assert (plan.approved, plan.denied, plan.wait.until) == ((), waits.denied, moment(77))
+
+
+def test_what_is_added_at_rest_is_given_up_by_its_age_like_an_entry() -> None:
+    """What rests for 300 seconds is given up, and its slot is done."""
+    old = order(terms("0.50", "15", post_only=True, purpose=Purpose.SCALE_IN), number=1, decided_at=moment(-250))
+    patient = replace(FREE, unfilled=UnfilledRules())
+    asked = adding(ask(of=REST, shares=shares(15)))
+    assert wanted(rules=patient, orders=(old,), added=asked) == ([], [])
+    young = replace(old, decided_at=moment(0))
+    assert wanted(rules=patient, orders=(young,), added=asked) == (["scale-in BUY UP 15 @ 0.5 GTC post-only"], [])
 
 
 # --- needs -------------------------------------------------------------------------------------------------------

@@ -9,13 +9,14 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from polystra.core.scale_in import ScaleInRules
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.strategies.tilted_prior import Leaned, TiltedPrior
 from polystra.core.strategy import Decision, Strategy, Wish
 from polystra.core.terms import Outcome, TimeInForce
 from polystra.core.units import micro, price, seconds, usd
 from polystra.core.view import ANYTHING, NEVER, MarketView
-from tests.core_cases import AT_ONCE, EXITS, Bench, moment
+from tests.core_cases import AT_ONCE, EXITS, RULES, Bench, moment
 from tests.unit.core.samples import WINDOW, levels, view
 from tests.unit.core.test_signals import points
 
@@ -196,6 +197,49 @@ def test_it_trades_a_window_from_the_clock_alone() -> None:
     assert bench.pass_to(359) == []
     assert bench.pass_to(360) == [(360, "place o1 entry BUY UP 10 @ 0.54 FAK")]
     assert bench.desk.memory == Leaned(UP)
+
+
+@pytest.mark.parametrize("working", [0, 1])
+def test_while_it_holds_it_goes_on_saying_what_it_thinks_of_what_it_bought(working: int) -> None:
+    """The chance of Up is as worked by hand above; of Down it is what is left of one."""
+    made = seen(entries_made=1, entries_working=working)
+    up, down = decided(made, Leaned(UP)), decided(made, Leaned(DOWN))
+    assert (up.outcome, up.probability) == (UP, leaning(0.53, 0.65))
+    assert (down.outcome, down.probability) == (DOWN, 1_000_000 - leaning(0.53, 0.65))
+    assert (up.wishes, up.price, up.edge, up.signals, up.wait) == ((), None, None, (), ANYTHING)
+    assert decided(replace(made, at=moment(890)), Leaned(UP)).probability == up.probability, "however late it is"
+
+
+@pytest.mark.parametrize(
+    "change", [{"trouble": "crossed"}, {"own_prices": RISING[:4]}, {"bids": ()}], ids=["prior", "momentum", "imbalance"]
+)
+def test_while_it_holds_and_a_signal_is_unknown_so_is_the_chance(change: dict[str, Any]) -> None:
+    decision = decided(replace(seen(entries_made=1), **change), Leaned(UP))
+    assert (decision.outcome, decision.probability) == (UP, None)
+
+
+def test_of_a_side_that_it_does_not_remember_it_says_nothing() -> None:
+    decision = decided(seen(entries_made=1))
+    assert (decision.outcome, decision.probability) == (None, None)
+
+
+def test_while_nothing_is_made_yet_it_estimates_nothing() -> None:
+    for nothing in (seen(entries_working=1), seen(at=moment(0)), seen(at=moment(890))):
+        assert decided(nothing, Leaned(UP)).probability is None
+
+
+def test_what_it_bought_is_added_to_on_its_own_estimate() -> None:
+    """Late in the window it asks for half as much again, at the ask, on the chance of the last five seconds."""
+    rules = replace(RULES, scale_in=ScaleInRules(min_price=price("0.50"), multiplier=micro("0.5")))
+    bench = Bench(TILTED, rules)
+    bench.start(0)
+    for minute, (bid, ask) in enumerate((("0.49", "0.51"),) * 5 + (("0.52", "0.54"),)):
+        bench.book(60 * minute + 1, bid, ask)
+    assert bench.pass_to(360) == [(360, "place o1 entry BUY UP 10 @ 0.54 FAK")]
+    bench.fill(360.2, 1, "0.54", "10")
+    bench.book(421, "0.54", "0.56")
+    assert bench.pass_to(449.999) == []
+    assert bench.pass_to(450) == [(450, "place o2 scale-in BUY UP 5 @ 0.56 FAK")]
 
 
 def test_stand_aside_opens_nothing_and_looks_after_what_is_held() -> None:
