@@ -231,7 +231,12 @@ class Desk:
         self.referee = after_reading(self.referee, read, self.market.tick, self.patience)
 
     def refold(self) -> None:
-        self.position = position_of(self.orders.values(), self.adjustments)
+        """The position anew. What was sold has left the wallet, and is in it again once its trade failed: or the
+        wallet of a position that has gone would stand for shares that are not there yet."""
+        before, self.position = self.position, position_of(self.orders.values(), self.adjustments)
+        for outcome, shares in self.wallet.items():
+            now_sold = _gone_of(self.position.of(outcome)) - _gone_of(before.of(outcome))
+            self.wallet[outcome] = Shares(max(shares - now_sold, 0))
 
     def see_wallet(self, outcome: Outcome, shares: Shares) -> None:
         """Take over what a reading shows. It confirms new shares; that old ones are gone takes more than one reading
@@ -250,3 +255,8 @@ class Desk:
             return False
         self.said[subject] = what
         return True
+
+
+def _gone_of(holding: Holding) -> int:
+    """Shares that were bought and are not held any more."""
+    return holding.bought - holding.shares
