@@ -207,7 +207,9 @@ class Judge:
 
     def _grows_once(self, desk: Desk, at: Instant) -> None:
         for order in desk.live:
-            gone = self._left_of(desk, order.terms.outcome) < SIZE_STEP
+            opened_at = desk.position.of(order.terms.outcome).opened_at
+            anew = opened_at is not None and order.decided_at < opened_at
+            gone = anew or self._left_of(desk, order.terms.outcome) < SIZE_STEP
             rests = order.state is OrderState.WORKING and not order.terms.time_in_force.immediate
             if order.terms.purpose is Purpose.SCALE_IN and gone and rests:
                 rest = desk.uncancelled.get(order.id)

@@ -96,7 +96,8 @@ class Held(Struct, frozen=True, kw_only=True):
 
 
 class Setting(Struct, frozen=True, kw_only=True):
-    """All that is drawn before a life begins. `lag` is how long the venue's balance hides new shares."""
+    """All that is drawn before a life begins. `lag` is how long the venue's balance hides new shares;
+    a `slow` venue lets some questions wait for seconds."""
 
     start: Instant
     steps: int
@@ -106,6 +107,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     held: tuple[Held, ...]
     lag: Nanos
     sales_fail: bool
+    slow: bool
 
 
 def setting(seed: int) -> Setting:
@@ -129,6 +131,7 @@ def setting(seed: int) -> Setting:
         held=_holdings(dice, start, side, policy) if dice.random() < 0.75 else (),
         lag=Nanos(dice.choice([0, 0, 0, 500, 3_000]) * MS),
         sales_fail=dice.random() < 0.2,
+        slow=dice.random() < 0.2,
     )
 
 

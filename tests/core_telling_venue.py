@@ -26,6 +26,7 @@ class TellingVenue(TinyVenue):
         self.cash = drawn.cash
         self.lag = drawn.lag
         self.sales_fail = drawn.sales_fail
+        self.slow = drawn.slow
         self.shown: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
         self.sold: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
         self.doomed: dict[TradeId, int] = {}
@@ -113,6 +114,10 @@ class TellingVenue(TinyVenue):
         return (*trades, self.reading(at))
 
     # --- what happens ------------------------------------------------------------------------------------------
+
+    def _delay(self, at: Instant, most: int = 30) -> Instant:
+        soon = super()._delay(at, most)
+        return Instant(soon + 4_000 * MS) if self.slow and self._happens(0.1) else soon
 
     def _sale_fails(self) -> bool:
         return self.sales_fail and self._happens(0.15)

@@ -88,10 +88,11 @@ def _may_grow(holding: Holding, own: Iterable[Order]) -> bool:
 
 
 def _is_done(order: Order, since: Instant) -> bool:
-    """An order that rests goes on; one for a holding that has gone is no part of this one, and is to go too."""
+    """An order that rests goes on; one for a holding that has gone is no part of this one, and is to go too. What it
+    bought after that holding was gone is, however: that is what is held."""
     if order.live:
         return order.terms.time_in_force.immediate or order.decided_at < since
-    return bool(order.matched or order.awaited) and order.decided_at >= since
+    return bool(order.awaited) or any(fill.counts and fill.at >= since for fill in order.fills)
 
 
 def _resting(own: Iterable[Order]) -> Order | None:
