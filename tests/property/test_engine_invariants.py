@@ -140,7 +140,7 @@ class Watched(TinyVenue):
         assert desk.reserved == reserved_by(self.ours, WINDOW.fees)
         entries = [order for order in self.ours if order.terms.purpose is Purpose.ENTRY]
         assert desk.entries_working == sum(order.live for order in entries)
-        assert desk.entries_made == sum(order.matched > 0 or order.awaited > 0 for order in entries)
+        assert desk.entries_made == sum(order.traded for order in entries)
         assert desk.position == position_of(self.ours, desk.adjustments)
 
     @property

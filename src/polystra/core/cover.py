@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from polystra.core.desk import Desk
 from polystra.core.exits import SETTLING, TOO_YOUNG, ExitPlan
 from polystra.core.notes import ExitUncovered
-from polystra.core.terms import Outcome, slot_of
-from polystra.core.units import Instant, Nanos, Shares
+from polystra.core.terms import OrderTerms, Outcome, Side, slot_of
+from polystra.core.units import SIZE_STEP, Instant, Nanos, Shares
 from polystra.core.view import MarketView
 
 
 def uncovered(desk: Desk, view: MarketView, exits: ExitPlan) -> tuple[ExitUncovered, ...]:
-    """What the plan leaves without an exit, and the wanted exits whose slot rests after a refusal."""
+    """What the plan leaves without an exit, and the wanted exits whose slot rests after a refusal, or has an exit in it
+    that could not be cancelled."""
     return tuple(
         ExitUncovered(
             market=desk.market.id,
@@ -37,6 +38,18 @@ def _rows(desk: Desk, view: MarketView, exits: ExitPlan) -> Iterator[tuple[Outco
         rest = desk.suspended.get(slot)
         if rest is not None and rest.until > view.at and slot not in working:
             yield slot.outcome, one.terms.shares, f"rests: {rest.cause}", rest.until
+        elif not one.kept:
+            yield from _stuck(desk, one.terms, view.at)
+
+
+def _stuck(desk: Desk, wanted: OrderTerms, at: Instant) -> Iterator[tuple[Outcome, Shares, str, Instant | None]]:
+    """What an exit that could not be cancelled leaves bare, until that is tried again."""
+    for order in desk.live:
+        rest, terms = desk.uncancelled.get(order.id), order.terms
+        bare = Shares(wanted.shares - order.remaining)
+        same = terms.side is Side.SELL and terms.outcome is wanted.outcome
+        if same and rest is not None and rest.until > at and not order.cancel_doubted and bare >= SIZE_STEP:
+            yield wanted.outcome, bare, f"cancel failed: {rest.cause}", rest.until
 
 
 def _old_enough(desk: Desk, outcome: Outcome) -> Instant | None:

@@ -233,7 +233,9 @@ class Desk:
         self.live = tuple([one for one in live if one.live])
         self._count(order, 1)
         if order.fills != (before.fills if before is not None else ()):
+            was = self.position
             self.refold()
+            self._move_wallet(order, before, was)
 
     def _count(self, order: Order, times: int) -> None:
         """Add what an order adds to the sums, or take it out again."""
@@ -260,13 +262,19 @@ class Desk:
         self.referee = after_reading(self.referee, read, self.market.tick, self.patience)
 
     def refold(self) -> None:
-        """What comes to or leaves the shares that are left alone does so in the wallet too, whatever the venue's
-        balance shows of it yet: it is no reason to offer more or less of our own."""
-        before, self.position = self.position, position_of(self.orders.values(), self.adjustments, self.merges)
-        for outcome in Outcome:
-            moved = self.position.of(outcome).left_alone - before.of(outcome).left_alone
-            if moved:
-                self.wallet[outcome] = Shares(self.wallet.get(outcome, 0) + moved)
+        self.position = position_of(self.orders.values(), self.adjustments, self.merges)
+
+    def _move_wallet(self, order: Order, before: Order | None, was: MarketPosition) -> None:
+        """What was sold has left the wallet, and is in it again once its trade failed; what was bought and is left
+        alone has come to it: whatever the venue's balance shows of it yet. Else shares that are not there yet would
+        pass for shown, or shares that were never ours for ours."""
+        outcome = order.terms.outcome
+        if order.terms.side is Side.SELL:
+            moved = (0 if before is None else before.matched) - order.matched
+        else:
+            moved = self.position.of(outcome).left_alone - was.of(outcome).left_alone
+        if moved:
+            self.wallet[outcome] = Shares(max(self.wallet.get(outcome, 0) + moved, 0))
 
     def see_wallet(self, outcome: Outcome, shares: Shares) -> None:
         """Take over what a reading shows. It confirms new shares; that old ones are gone takes more than one reading

@@ -186,21 +186,29 @@ def _exit_of(case: _Case) -> ExitPlan:
         return case.uncovered(SETTLING)
     if case.allowed is Sells.NONE:
         return _kept(case)
+    ends = Wait(until=Instant(view.market.end - policy.hold_last + 1)) if policy.hold_last else ANYTHING
     rungs, rung = next_rung(policy.ladder, view), rung_at(policy.ladder, view.left)
     if (policy.hold_last and view.left < policy.hold_last) or rung is RungAction.HOLD:
         return case.uncovered("held to settlement", wait=rungs)
     doubted = any(order.cancel_doubted for order in case.sells)
+    rungs = rungs.both(ends)
     plan = _joined(case.uncovered("cancel unresolved") if doubted else NOTHING_HELD, ExitPlan(wait=rungs))
     plan = _joined(plan, _sold_now(case))
     if plan.orders and case.allowed is Sells.ANY:
-        return plan
+        return _joined(plan, _settling(case))
     if plan.orders:
         purpose = plan.orders[0].terms.purpose
         plan = case.uncovered(f"{purpose} waits: the venue takes resting orders alone", wait=rungs)
-    if policy.hold_last:
-        plan = _joined(plan, ExitPlan(wait=Wait(until=Instant(view.market.end - policy.hold_last + 1))))
     target = _target(case)
+    if target.orders:
+        target = _joined(target, _settling(case))
     return _joined(plan, target if case.allowed is Sells.ANY else _post_only(target))
+
+
+def _settling(case: _Case) -> ExitPlan:
+    """What was added to a holding and cannot be sold yet, beside an exit of the rest."""
+    rest = Shares(case.left - case.sellable)
+    return case.uncovered("settling", rest) if rest >= SIZE_STEP else NOTHING_HELD
 
 
 def _kept(case: _Case) -> ExitPlan:
@@ -208,7 +216,10 @@ def _kept(case: _Case) -> ExitPlan:
     kept = [order for order in case.sells if order.live and order.remaining <= case.sellable]
     if not kept:
         return case.uncovered("the venue takes no orders")
-    return ExitPlan(orders=tuple(ExitOrder(replace(order.terms, shares=order.remaining), kept=True) for order in kept))
+    rest = Shares(case.left - sum(order.remaining for order in kept))
+    bare = case.uncovered("the venue takes no orders", rest) if rest >= SIZE_STEP else NOTHING_HELD
+    orders = tuple(ExitOrder(replace(order.terms, shares=order.remaining), kept=True) for order in kept)
+    return replace(bare, orders=orders)
 
 
 def _sold_now(case: _Case) -> ExitPlan:

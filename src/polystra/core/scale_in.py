@@ -89,7 +89,7 @@ def _is_done(order: Order, since: Instant) -> bool:
     a one bought all the same is not added to."""
     if order.live:
         return order.terms.time_in_force.immediate or order.decided_at < since
-    return order.traded and max(order.decided_at, _last_of(order)) >= since
+    return order.awaited > 0 or (order.traded and max(order.decided_at, _last_of(order)) >= since)
 
 
 def _last_of(order: Order) -> Instant:

@@ -188,10 +188,10 @@ def test_one_that_bought_nothing_is_tried_again_a_second_later() -> None:
     assert bench.pass_to(452) == [(451.2, ADDED.replace("o3", "o4"))]
 
 
-def test_one_whose_trade_failed_is_tried_again() -> None:
+def test_one_whose_trade_failed_is_not_tried_again() -> None:
     bench = growing()
     bench.fill(450.2, 3, "0.72", "15", MATCHED, trade="t3")
-    assert bench.fill(452, 3, "0.72", "15", FAILED, trade="t3") == [ADDED.replace("o3", "o4")]
+    assert bench.fill(452, 3, "0.72", "15", FAILED, trade="t3") == []
     assert bench.desk.position.up.shares == micro("10")
 
 

@@ -208,8 +208,13 @@ def test_it_is_added_to_once() -> None:
 def test_an_addition_that_bought_nothing_may_be_tried_again(state: OrderState) -> None:
     nothing = bought(Purpose.SCALE_IN, at=460, number=2, fills=(), state=state)
     assert lines(asked(bought(), nothing)) == ["scale-in UP 15 @ 0.72 FAK"]
+
+
+def test_an_addition_whose_trade_failed_is_not_tried_again() -> None:
+    """Nobody buys a ghost a second time: it may still come."""
     failed = fill("0.70", "10", TradeStage.FAILED, at=moment(460))
-    assert lines(asked(bought(), replace(nothing, fills=(failed,)))) == ["scale-in UP 15 @ 0.72 FAK"]
+    ghost = bought(Purpose.SCALE_IN, at=460, number=2, fills=(failed,), state=OrderState.CANCELLED)
+    assert lines(asked(bought(), ghost)) == []
 
 
 def test_what_was_bought_by_the_venues_word_is_bought() -> None:
