@@ -205,6 +205,14 @@ class Desk:
         self._count(order, 1)
         if order.fills != (before.fills if before is not None else ()):
             self.refold()
+            if order.terms.side is Side.SELL:
+                self._lessen(order.terms.outcome)
+
+    def _lessen(self, outcome: Outcome) -> None:
+        """What was sold is not in the wallet any more, although no reading says so yet. Else shares that were bought
+        meanwhile would pass for shown as soon as they are on the chain."""
+        if outcome in self.wallet:
+            self.wallet[outcome] = min(self.wallet[outcome], self.position.of(outcome).settled)
 
     def _count(self, order: Order, times: int) -> None:
         """Add what an order adds to the sums, or take it out again."""
