@@ -9,12 +9,13 @@ from msgspec.structs import replace
 
 from polystra.core import events as ev
 from polystra.core import notes as nt
+from polystra.core.asks import NOTHING_ASKED, Ask, Asked
 from polystra.core.entries import NO_ENTRIES, unknown_need, wanted_entries
 from polystra.core.events import TradingState
 from polystra.core.markets import PriceSource
 from polystra.core.orders import Order, OrderState
 from polystra.core.strategy import Needs, Wish
-from polystra.core.terms import Outcome, TimeInForce
+from polystra.core.terms import Outcome, Purpose, TimeInForce
 from polystra.core.units import MICRO, Tick, price, seconds, shares, usd
 from tests.core_cases import RULES, Bench, Wanting, asks, moment, wish
 from tests.unit.core.samples import NOON, WINDOW, order, taking, terms
@@ -25,7 +26,12 @@ FREE = replace(RULES, stakes=replace(RULES.stakes, max_stake=usd(500)))
 
 
 def wanted(
-    *wishes: Wish, rules: Any = FREE, size: str = "1000", orders: tuple[Order, ...] = (), cash: str = "1000"
+    *wishes: Wish,
+    rules: Any = FREE,
+    size: str = "1000",
+    orders: tuple[Order, ...] = (),
+    cash: str = "1000",
+    added: Asked = NOTHING_ASKED,
 ) -> Any:
     """What is approved and denied for these wishes on a book of 0.52 to 0.54 with `size` on each side."""
     bench = Bench(Wanting(wishes=wishes), rules)
@@ -36,7 +42,7 @@ def wanted(
         bench.desk.keep(one)
     account = bench.known.account
     view = bench.desk.view(moment(60), bench.known.surroundings(WINDOW, account.free))
-    plan = wanted_entries(bench.desk, view, account, TradingState.ARMED, rules, halted=None)
+    plan = wanted_entries(bench.desk, view, account, TradingState.ARMED, rules, halted=None, added=added)
     return [asks(one.terms) for one in plan.approved], [denied.limit for _, denied in plan.denied]
 
 
@@ -68,6 +74,15 @@ def test_the_stake_is_turned_into_shares_on_the_grid(asked: Wish, made: str) -> 
         [made],
         [],
     )
+
+
+@pytest.mark.parametrize(("most", "made"), [("10", "17"), ("100", "46"), ("1.05", None)])
+def test_what_is_asked_for_at_most_so_much_costs_no_more_with_its_fee(most: str, made: str | None) -> None:
+    """9.35 of 10 USD may be spent, which is 17 at 0.54 in lots of whole cents; the stake rules still bind."""
+    asked = Asked(asks=(Ask(wish=wish(), purpose=Purpose.REVERSAL, most=usd(most)),))
+    approved, denied = wanted(added=asked)
+    assert approved == ([] if made is None else [f"reversal BUY UP {made} @ 0.54 FAK"])
+    assert denied == (["reversal order value"] if made is None else [])
 
 
 @pytest.mark.parametrize(
