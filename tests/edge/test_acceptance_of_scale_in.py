@@ -7,9 +7,10 @@ import pytest
 
 from polystra.core import events as ev
 from polystra.core import notes as nt
+from polystra.core.commands import CancelOrder
 from polystra.core.strategy import ExitPolicy, StopPolicy
 from polystra.core.terms import Outcome, Purpose, Side
-from polystra.core.units import Nanos, Shares, price, seconds, shares, usd
+from polystra.core.units import Nanos, price, seconds, shares, usd
 from polystra.edge.tapes.format import TapeEvent
 from polystra.exchange.faults import Fault, Switch
 from polystra.sim import messages as sim
@@ -49,7 +50,6 @@ ONE = (Told(10, 100, 0, wish(Outcome.UP, "0.72", rests=True)),)
 """5.62 at 0.72 are no whole cents: it rests."""
 
 FIRST, BOTH = shares("5.62"), shares("11.24")
-EACH: tuple[Side, Shares] = (Side.BUY, FIRST)
 
 
 def prepare(stage: WireStage, **changes: dict[str, Any]) -> None:
@@ -290,6 +290,8 @@ def test_a_scale_in_does_not_outlive_the_stop_of_what_it_was_for(exchange_truth:
     run = played(exchange_truth, rows, exits, before=before, look=live)
     run.agree()
     assert live.at(175) == [(Side.BUY, FIRST), (Side.SELL, FIRST)]
+    (first, *_) = [step for _, step in run.steps if any(isinstance(one, nt.StopTriggered) for one in step.notes)]
+    assert sum(isinstance(one, CancelOrder) for one in first.commands) == 2, "target and scale-in, with the stop"
     assert befell(run, sim.Mishap.FILL_AFTER_CANCEL) == filled
     assert len(orders_of(run, Purpose.SCALE_IN)) == 1
     assert run.held(MARKET, Outcome.UP) == 0
