@@ -17,8 +17,21 @@ from polystra.core.terms import Outcome, Purpose, Side
 from polystra.core.units import Instant, price, seconds, shares
 from polystra.edge.tapes.format import TapeEvent
 from polystra.exchange.faults import Fault
+from polystra.sim import messages as sim
 from tests.edge.addition_cases import bought, estimating, orders_of
-from tests.edge.execution_cases import MARKET, PLACE, Scheduled, Told, at_seconds, brought, legs, noted, total
+from tests.edge.execution_cases import (
+    MARKET,
+    PLACE,
+    Scheduled,
+    Told,
+    at_seconds,
+    befall,
+    befell,
+    brought,
+    legs,
+    noted,
+    total,
+)
 from tests.edge.wire_stage import Floor, Killed, WireOutcomes, WireStage, exchange_truth
 from tests.edge.wish_cases import changed
 from tests.truth import after, steady, tape_file, wish
@@ -217,3 +230,25 @@ def test_a_trader_killed_between_hedge_and_loser_sells_the_loser_and_buys_no_sec
     assert len(orders_of(run, Purpose.REVERSAL)) == 1
     (stop,) = when(run, Purpose.STOP)
     assert after(130) <= stop <= after(131.5) if left else stop < killed[0] + seconds(3)
+
+
+def test_a_hedge_that_got_half_of_its_shares_spares_as_many(exchange_truth: WireStage) -> None:
+    """The ten that have no hedge are stopped at once, the others at 0.15."""
+    rows = [
+        *steady(MARKET, "0.50x500", "0.52x20", end=100),
+        *steady(MARKET, "0.25x20 0.24x500", "0.27x500", begin=100, end=130),
+        *steady(MARKET, "0.15x500", "0.17x500", begin=130),
+    ]
+
+    def thin(floor: Floor) -> None:
+        befall(floor, sim.Mishap.BOOK_THINNED, only="BUY")
+
+    run = played(exchange_truth, rows, reversal=HEDGED, look=at_seconds((99, thin)))
+    run.agree()
+    assert befell(run, sim.Mishap.BOOK_THINNED) == 1
+    assert total(bought(run, Outcome.DOWN)) == shares(10)
+    assert total(sold(run, Outcome.UP)) == TWENTY
+    stops = [(at, terms.shares) for at, terms in run.placed(Side.SELL) if terms.purpose is Purpose.STOP]
+    assert [size for _, size in stops] == [shares(10), shares(10)]
+    assert stops[0][0] < after(101)
+    assert after(130) <= stops[1][0] < after(131.5)

@@ -297,3 +297,21 @@ def test_a_scale_in_does_not_outlive_the_stop_of_what_it_was_for(exchange_truth:
     assert run.held(MARKET, Outcome.UP) == 0
     assert total(legs(run, Side.SELL)) == total(bought(run, Outcome.UP)) == (BOTH if filled else FIRST)
     assert live.at(290) == []
+
+
+@pytest.mark.parametrize("how", ["at its target", "for profit"])
+def test_a_scale_in_is_taken_back_once_what_it_was_for_is_sold(exchange_truth: WireStage, how: str) -> None:
+    """It waits at 0.85, which is not met before second 220."""
+    prepare(exchange_truth)
+    taken = printed(MARKET, 200, "0.99", "100", Side.BUY)
+    risen = book(MARKET, 200, "0.95x500 0.85x10", "0.97x500")
+    rows = [row for row in rising() if row.at < after(200)] + steady(MARKET, "0.85x10", "0.87x500", begin=220)
+    rows += [taken] if how == "at its target" else [risen]
+    exits = ExitPolicy(target=price("0.99"), profit=None if how == "at its target" else 300_000)
+    live = Live()
+    run = played(exchange_truth, [*rows, met(230)], exits, look=live)
+    run.agree()
+    assert (Side.BUY, FIRST) in live.at(199)
+    assert live.at(221) == []
+    assert [state for _, _, state in orders_of(run, Purpose.SCALE_IN)] == ["CANCELLED"]
+    assert total(legs(run, Side.SELL)) == total(bought(run, Outcome.UP)) == FIRST
