@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -57,6 +57,7 @@ HELD = Holding(
 STOP = StopPolicy(price=price("0.30"), min_age=seconds(30))
 TARGET = ExitPolicy(target=price("0.99"), min_age=seconds(60), stop=STOP)
 SCALE_IN = ScaleInRules()
+NOT_STOPPING: Mapping[Outcome, Price] = {}
 REVERSAL = ReversalRules(after_stop=True, hedged=True)
 LADDER = (Rung(seconds(60), RungAction.SELL_INTO_BIDS), Rung(seconds(20), RungAction.HOLD))
 
@@ -77,7 +78,7 @@ def buys() -> Iterator[tuple[str, str]]:
     yield "a stop sells it now", added(ending=frozenset({Outcome.UP}))
     yield "stopped 10 s ago, 2 USD came back, Down asked 0.80", reversed_(stopped(), after=10)
     yield "the same, 30 s ago", reversed_(stopped(), after=30)
-    yield "the stop holds, `hedged`", reversed_(stopping=frozenset({Outcome.UP}))
+    yield "the stop holds, `hedged`", reversed_(stopping={Outcome.UP: price("0.30")})
 
 
 def situations() -> Iterator[tuple[str, ExitPlan]]:
@@ -160,7 +161,7 @@ def added(rules: ScaleInRules = SCALE_IN, *, at: float = 450, bid: str = "0.70",
     return asks(asked_for)
 
 
-def reversed_(*orders: Order, after: float = 0, stopping: frozenset[Outcome] = frozenset()) -> str:
+def reversed_(*orders: Order, after: float = 0, stopping: Mapping[Outcome, Price] = NOT_STOPPING) -> str:
     """What is bought instead of the holding, or beside it, once its stop has sold `after` seconds ago."""
     held = replace(HELD, shares=Shares(0), settled=Shares(0), realised=usd("-3.57")) if orders else HELD
     view = seen(300 + after, "0.20", MarketPosition(held, FLAT.down))

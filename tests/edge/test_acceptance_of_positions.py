@@ -31,7 +31,7 @@ from tests.edge.execution_cases import (
     noted,
 )
 from tests.edge.wire_stage import Floor, Killed, WireStage, exchange_truth
-from tests.truth import after, printed, steady, tape_file, window, wish
+from tests.truth import after, steady, tape_file, window, wish
 
 __all__ = ["exchange_truth"]
 
@@ -139,20 +139,6 @@ def test_each_placement_that_is_not_made_says_once_what_is_known(exchange_truth:
     assert [line.left for line in (first, second)] == [seconds(1), seconds(2)]
     assert seconds(30) < first.age < second.age < seconds(33)
     assert len(run.placed(Side.SELL)) == 3
-
-
-@pytest.mark.spec("C3.A2")
-def test_an_exit_filled_in_part_is_replaced_for_what_is_left(exchange_truth: WireStage) -> None:
-    """12 of 20 are sold at 0.90; 21 more are bought: 29 are offered."""
-    sold = printed(MARKET, 60, "0.90", "12", Side.BUY)
-    seen = Seen()
-    run = exchange_truth.play_on_wire(
-        [tape_file(MARKET, scaling("21", sold))], Scheduled(TWO, ExitPolicy(target=price("0.90"))), look=seen
-    )
-    run.agree()
-    assert [terms.shares for _, terms in run.placed(Side.SELL)] == [shares(20), shares(29)]
-    assert (seen.most, seen.last) == (1, [shares(29)])
-    assert run.held(MARKET, Outcome.UP) == shares(29)
 
 
 @pytest.mark.spec("S27.A2")

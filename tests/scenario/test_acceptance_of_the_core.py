@@ -1,7 +1,6 @@
 """Acceptance conditions that the core alone can meet, judged by what the exchange really has."""
 
 import tempfile
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,10 +14,9 @@ from polystra.core.commands import TakeSnapshot
 from polystra.core.fees import FeeSchedule
 from polystra.core.strategy import ExitPolicy, StopPolicy, Wish
 from polystra.core.terms import Outcome, Purpose, Side
-from polystra.core.units import Instant, Shares, cost_of, price, seconds
+from polystra.core.units import Instant, cost_of, price, seconds
 from polystra.edge.tapes.format import TapeFile
 from polystra.sim.latency import Delays, fixed
-from polystra.sim.records import Trade
 from tests.truth import (
     CRYPTO_FEES,
     OLD_FEES,
@@ -72,44 +70,6 @@ def test_an_age_of_zero_puts_the_exit_up_as_soon_as_the_shares_are_there(exchang
     run.agree()
     assert shown[0] < live[0] <= shown[0] + seconds(1.5)
     assert len(run.placed(Side.SELL)) == 1
-
-
-@pytest.mark.spec("S27.A1")
-def test_the_exit_follows_a_second_fill_once_it_has_settled(exchange_truth: Stage) -> None:
-    """5.62 and 5.62: the old exit stays while the new shares settle, then one sell of 11.24 within two seconds."""
-    market = window()
-    small = exchange_truth.settings.model_copy(
-        update={"stakes": exchange_truth.settings.stakes.model_copy(update={"bet_percent": Decimal("0.9")})}
-    )
-    rows = steady(market, "0.70x500", "0.72x5.62", end=100)
-    rows += steady(market, "0.83x500", "0.85x5.62", begin=100)
-    two = {10.0: wish(Outcome.UP, "0.72", rests=False), 100.0: wish(Outcome.UP, "0.85", rests=False)}
-    shown: list[tuple[Instant, Shares]] = []
-    on_offer: list[tuple[Instant, tuple[Shares, ...]]] = []
-
-    def look(world: Observed) -> None:
-        now, balance, sells = world.clock.now(), world.balance(market, Outcome.UP), world.selling()
-        if not shown or shown[-1][1] != balance:
-            shown.append((now, balance))
-        if not on_offer or on_offer[-1][1] != sells:
-            on_offer.append((now, sells))
-
-    policy = ExitPolicy(target=price("0.99"), min_age=seconds(30))
-    run = exchange_truth.play([tape_file(market, rows)], scripted(two, policy), settings=small, look=look)
-    run.agree()
-    first, both = (shares_of(trade) for trade in (run.truth.trades[:1], run.truth.trades))
-    settled_at = next(at for at, balance in shown if balance == both)
-    sizes = [sells for _, sells in on_offer if sells]
-    assert sizes == [(first,), (both,)], "one sell of the first shares, then one of all, and never two"
-    since = next(at for at, sells in on_offer if sells == (both,))
-    assert settled_at < since <= settled_at + seconds(2)
-    uncovered = [at for at, sells in on_offer if not sells and at > on_offer[1][0]]
-    assert uncovered[0] > settled_at, "the old exit stayed while the new shares settled"
-
-
-def shares_of(trades: tuple[Trade, ...]) -> Shares:
-    """What the exchange gave us in these trades."""
-    return Shares(sum(trade.taker.shares - trade.taker.fee_shares for trade in trades))
 
 
 @pytest.mark.spec("S28.A2")

@@ -1,67 +1,95 @@
 """Each switch of what is managed, alone, and none: what was bought is settled whatever is on (SPEC L2)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from polystra.app.settings import Settings
 from polystra.core import notes as nt
+from polystra.core.strategy import Decision
 from polystra.core.terms import Outcome, Purpose, Side
 from polystra.core.units import shares
-from tests.truth import Outcomes, Stage, scripted, steady, tape_file, window, wish
+from polystra.core.view import MarketView
+from tests.truth import Outcomes, Script, Stage, scripted, steady, tape_file, window, wish
 
 OFF: dict[str, dict[str, Any]] = {
-    "exits": {"target": 0, "stop_price": 0, "stop_percent": 0, "min_age_seconds": 0},
+    "exits": {"target": 0, "stop_price": 0, "stop_percent": 0, "take_profit_percent": 0, "min_age_seconds": 0},
     "unfilled": {"cancel_orders": False},
+    "scale_in": {"enabled": False},
+    "reversal": {"after_stop": False, "hedged": False},
 }
 MARKET = window()
-FALLING = [*steady(MARKET, "0.50x500", "0.52x20", end=60), *steady(MARKET, "0.10x500", "0.12x500", begin=60)]
+DAY = [
+    *steady(MARKET, "0.50x500", "0.52x20", end=60),
+    *steady(MARKET, "0.75x500", "0.77x500", begin=60, end=200),
+    *steady(MARKET, "0.10x500", "0.12x500", begin=200),
+]
+"""A rise that gives a profit and room for a scale-in, and a fall that a stop is for."""
+
+STOP = {"stop_price": "0.30", "stop_min_age_seconds": 5}
 
 
-def played(stage: Stage, **on: dict[str, Any]) -> Outcomes:
-    """Twenty Up bought at 0.52; a bid for Down at 0.30 that rests; at second 60 the price falls to 0.10."""
-    changes = {section: {**values, **on.get(section, {})} for section, values in OFF.items()}
-    told = stage.settings.model_dump() | {
-        section: {**getattr(stage.settings, section).model_dump(), **values} for section, values in changes.items()
-    }
+class Estimating(Script, frozen=True):
+    """A script whose estimate is always even."""
+
+    def decide(self, view: MarketView, memory: object) -> Decision:
+        return replace(super().decide(view, memory), outcome=Outcome.UP, probability=500_000)
+
+
+def played(stage: Stage, on: Mapping[str, dict[str, Any]]) -> Outcomes:
+    """Twenty Up bought at 0.52; a bid for Down at 0.15 that rests, and is never met."""
+    told = stage.settings.model_dump()
+    for section, values in OFF.items():
+        told[section] |= values | on.get(section, {})
     settings = Settings.model_validate(told)
-    wishes = {10.0: wish(Outcome.UP, "0.52"), 20.0: wish(Outcome.DOWN, "0.30", rests=True)}
-    run = stage.play([tape_file(MARKET, FALLING, "0")], scripted(wishes, settings.exit_policy), settings=settings)
+    wishes = {10.0: wish(Outcome.UP, "0.52"), 20.0: wish(Outcome.DOWN, "0.15", rests=True)}
+    script = scripted(wishes, settings.exit_policy)
+    run = stage.play([tape_file(MARKET, DAY, "0")], Estimating(script.told, script.exits), settings=settings)
     run.agree()
     return run
 
 
-def purposes(run: Outcomes) -> list[Purpose]:
-    return [terms.purpose for _, terms in run.placed(Side.SELL)]
+def done(run: Outcomes) -> set[str]:
+    """What was done beside the two entries: orders by their purpose, and whether an entry was given up."""
+    orders = {str(terms.purpose) for side in Side for _, terms in run.placed(side)} - {"entry"}
+    assert [terms.purpose for _, terms in run.placed(Side.BUY)].count(Purpose.ENTRY) == 2
+    return orders | ({"given up"} if run.notes(nt.EntryGivenUp) else set())
 
 
-def test_with_all_off_nothing_is_sold_or_given_up_and_the_window_settles(exchange_truth: Stage) -> None:
-    run = played(exchange_truth)
-    assert purposes(run) == []
-    assert run.notes(nt.EntryGivenUp) == []
+@pytest.mark.spec("L2.A2")
+def test_with_all_off_there_is_no_order_beside_the_entries_and_the_window_settles(exchange_truth: Stage) -> None:
+    run = played(exchange_truth, {})
+    assert done(run) == set()
     (settled,) = run.notes(nt.MarketSettled)
     assert settled.up_shares == run.held(MARKET, Outcome.UP) == shares(20)
     assert settled.pnl < 0
 
 
+@pytest.mark.spec("L2.A1")
 @pytest.mark.parametrize(
-    ("on", "done"),
-    [({"target": "0.99"}, Purpose.TARGET), ({"stop_price": "0.30", "stop_min_age_seconds": 5}, Purpose.STOP)],
-    ids=["target alone", "stop alone"],
+    ("on", "what"),
+    [
+        ({"exits": {"target": "0.99"}}, {"target"}),
+        ({"exits": STOP}, {"stop"}),
+        ({"exits": {"take_profit_percent": 40}}, {"sale"}),
+        ({"scale_in": {"enabled": True}}, {"scale-in"}),
+        ({"exits": STOP, "reversal": {"after_stop": True}}, {"stop", "reversal"}),
+        ({"exits": STOP, "reversal": {"hedged": True}}, {"stop", "reversal"}),
+        ({"unfilled": {"cancel_orders": True}}, {"given up"}),
+    ],
+    ids=["exit plan", "stop loss", "take profit", "scale-in", "reversal", "hedged reversal", "unfilled cancel"],
 )
-def test_an_exit_switched_on_alone_is_all_that_is_done(
-    exchange_truth: Stage, on: dict[str, Any], done: Purpose
+def test_a_switch_that_is_on_alone_is_all_that_is_done(
+    exchange_truth: Stage, on: dict[str, dict[str, Any]], what: set[str]
 ) -> None:
-    run = played(exchange_truth, exits=on)
-    assert set(purposes(run)) == {done}
-    assert run.notes(nt.EntryGivenUp) == []
+    """A reversal answers a stop, so it has one beside it. The window settles whatever was done."""
+    run = played(exchange_truth, on)
+    assert done(run) == what
     assert len(run.notes(nt.MarketSettled)) == 1
 
 
-def test_the_care_of_unfilled_entries_alone_cancels_the_bid_and_sells_nothing(exchange_truth: Stage) -> None:
-    """The fall of Up makes Down dear: the bid goes by its age, 100 s in a window of 5 minutes."""
-    run = played(exchange_truth, unfilled={"cancel_orders": True})
-    assert purposes(run) == []
-    (given_up,) = run.notes(nt.EntryGivenUp)
-    assert given_up.why == "too old"
-    assert len(run.notes(nt.MarketSettled)) == 1
+def test_a_reversal_without_a_stop_has_nothing_to_answer(exchange_truth: Stage) -> None:
+    run = played(exchange_truth, {"reversal": {"after_stop": True, "hedged": True}})
+    assert done(run) == set()

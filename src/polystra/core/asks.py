@@ -10,8 +10,8 @@ from polystra.core.view import ANYTHING, MarketView, Wait
 
 
 class Ask(Struct, frozen=True, gc=False, kw_only=True):
-    """A wish with its purpose. `shares` is the size that is asked for, None where the stake rules say; never for more
-    than `most`."""
+    """A wish with its purpose. `shares` is the size that is asked for, None where the stake rules say; it never costs
+    more than `most`, fee included."""
 
     wish: Wish
     purpose: Purpose = Purpose.ENTRY

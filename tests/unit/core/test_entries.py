@@ -78,6 +78,15 @@ def test_the_stake_is_turned_into_shares_on_the_grid(asked: Wish, made: str) -> 
     )
 
 
+@pytest.mark.parametrize(("most", "made"), [("10", "17"), ("100", "46"), ("1.05", None)])
+def test_what_is_asked_for_at_most_so_much_costs_no_more_with_its_fee(most: str, made: str | None) -> None:
+    """9.35 of 10 USD may be spent, which is 17 at 0.54 in lots of whole cents; the stake rules still bind."""
+    asked = Asked(asks=(Ask(wish=wish(), purpose=Purpose.REVERSAL, most=usd(most)),))
+    approved, denied = wanted(added=asked)
+    assert approved == ([] if made is None else [f"reversal BUY UP {made} @ 0.54 FAK"])
+    assert denied == (["reversal order value"] if made is None else [])
+
+
 @pytest.mark.parametrize(
     ("size", "made"), [("46", "46"), ("45.9", "45.5"), ("20", "20"), ("2", "2"), ("1.9", None), ("0.4", None)]
 )
@@ -159,14 +168,15 @@ def ask(purpose: Purpose = Purpose.SCALE_IN, of: Wish | None = None, **changes: 
         (ask(shares=shares(15)), "scale-in BUY UP 15 @ 0.54 FAK"),
         (ask(shares=shares("15.26")), "scale-in BUY UP 15 @ 0.54 FAK"),
         (ask(of=REST, shares=shares("15.26")), "scale-in BUY UP 15.26 @ 0.5 GTC post-only"),
-        (ask(Purpose.REVERSAL, most=usd(3)), "reversal BUY UP 5.5 @ 0.54 FAK"),
+        (ask(Purpose.REVERSAL, most=usd(3)), "reversal BUY UP 5 @ 0.54 FAK"),
         (ask(Purpose.REVERSAL, most=usd(300)), "reversal BUY UP 46 @ 0.54 FAK"),
         (ask(Purpose.REVERSAL), "reversal BUY UP 46 @ 0.54 FAK"),
     ],
     ids=["so many", "in whole cents", "at rest", "for at most", "at most its stake", "its stake"],
 )
 def test_what_is_added_has_the_size_that_is_asked_for_and_its_purpose(asked: Ask, made: str) -> None:
-    """The stake would be 25 USD, which is 46 shares at 0.54: what is asked for in shares has no stake."""
+    """The stake would be 25 USD, which is 46 shares at 0.54: what is asked for in shares has no stake. Of 3 USD at most
+    the worst fee is a part."""
     assert wanted(added=adding(asked)) == ([made], [])
 
 

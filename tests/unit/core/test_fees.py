@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from polystra.core.errors import NotSupported
-from polystra.core.fees import NO_FEE, Fee, FeeSchedule, fee_of_fill, taker_fee, worst_fee
+from polystra.core.fees import NO_FEE, Fee, FeeSchedule, fee_of_fill, spend_within, taker_fee, worst_fee
 from polystra.core.ids import MarketId, TokenId
 from polystra.core.terms import Liquidity, Side
 from polystra.core.units import MICRO, Price, Shares, Usd, price, shares, usd
@@ -150,3 +151,16 @@ def test_many_small_fills_round_up_one_by_one() -> None:
 def test_the_worst_fee_stays_near_the_rate() -> None:
     """Half a cent for the rounding of a thousand fills, no more: a reservation that is too large stops entries."""
     assert worst_fee(CRYPTO, taking("0.5", "200")) == usd("7") + usd("0.005")
+
+
+@pytest.mark.parametrize("cost", ["0.006", "1", "4.737501", "500"])
+def test_what_may_be_spent_within_a_cost_leaves_room_for_the_worst_fee_and_no_more(cost: str) -> None:
+    spend = spend_within(CRYPTO, usd(cost))
+    least, more = (replace(taking("0.5", "100"), shares=Shares(2 * one)) for one in (spend, spend + 2))
+    assert least.spend + worst_fee(CRYPTO, least) <= usd(cost) < more.spend + worst_fee(CRYPTO, more)
+
+
+def test_all_of_a_cost_may_be_spent_where_no_cash_is_taken_as_a_fee() -> None:
+    assert spend_within(OLD_CRYPTO, usd(5)) == usd(5), "out of the shares"
+    assert spend_within(None, usd(5)) == usd(5), "unknown: risk lets nothing through"
+    assert spend_within(CRYPTO, usd("0.004")) == 0

@@ -389,13 +389,18 @@ def test_while_the_venue_takes_no_orders_nothing_moves() -> None:
     assert made.pass_to(92) == [(91, "cancel o2")]
 
 
+def score(made: Bench, at: float) -> Score | None:
+    (line,) = (one for one in made.engine.positions(moment(at)) if isinstance(one, nt.PositionWatched))
+    return line.score
+
+
 def test_the_minutes_line_says_whether_the_target_scores() -> None:
     made = bench()
-    assert made.engine.positions(moment(61))[0].score is Score.UNKNOWN
+    assert score(made, 61) is Score.UNKNOWN
     made.pass_to(90)
     made.hear(100, ev.ScoringRead, order=OrderId(2), scoring=True)
-    assert made.engine.positions(moment(101))[0].score is Score.SCORING
-    assert made.engine.positions(moment(300))[0].score is Score.UNKNOWN, "too long ago"
+    assert score(made, 101) is Score.SCORING
+    assert score(made, 300) is Score.UNKNOWN, "too long ago"
     made.cancelled(120, 2)
     made.refused(120, 3)
-    assert made.engine.positions(moment(120))[0].score is None
+    assert score(made, 120) is None
