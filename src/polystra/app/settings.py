@@ -53,7 +53,7 @@ from polystra.core.strategy import (
 )
 from polystra.core.terms import TimeInForce
 from polystra.core.unfilled import UnfilledRules
-from polystra.core.units import MICRO, micro, price, seconds, usd
+from polystra.core.units import MICRO, micro, price, seconds, shares, usd
 
 PREFIX = "POLYSTRA__"
 
@@ -173,6 +173,7 @@ class Settings(Section):
             profit=_part(exits.take_profit_percent) if exits.take_profit_percent else None,
             ladder=tuple(Rung(seconds(before), RungAction(action)) for before, action in exits.ladder),
             pairs_need_no_stop=exits.pairs_need_no_stop,
+            keep_pairs=shares(self.merging.min_pairs) if self.merging.enabled else None,
             rewards=self._rewards,
         )
 

@@ -1,16 +1,26 @@
 """Says what to buy beside the strategy's wishes, for what is held or was stopped: scale-ins and reversals."""
 
+from collections.abc import Iterable
+
 from polystra.core.asks import NOTHING_ASKED, Asked
 from polystra.core.desk import Desk
 from polystra.core.exits import ExitPlan
 from polystra.core.reversal import wanted_reversals
+from polystra.core.risk import Approved
 from polystra.core.rules import Rules
 from polystra.core.sales import chance_of
 from polystra.core.scale_in import wanted_scale_ins
-from polystra.core.terms import Outcome, Purpose
+from polystra.core.terms import Outcome, Purpose, slot_of
 from polystra.core.view import MarketView
 
 _ENDING = frozenset({Purpose.STOP, Purpose.SALE})
+
+
+def adds(desk: Desk, approved: Iterable[Approved]) -> bool:
+    """Whether something that a rule asked for may leave now: not what rests already."""
+    return any(
+        one.terms.purpose is not Purpose.ENTRY and desk.resting_in(slot_of(one.terms)) is None for one in approved
+    )
 
 
 def additions(desk: Desk, view: MarketView, exits: ExitPlan, rules: Rules) -> Asked:

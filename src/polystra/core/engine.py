@@ -10,14 +10,15 @@ and commands nothing until `Started`. Most events change nothing that a decision
 pass with one shared, empty step.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from polystra.core import lifecycle, said
 from polystra.core import notes as nt
-from polystra.core.additions import additions
+from polystra.core.account import Account
+from polystra.core.additions import additions, adds
 from polystra.core.commands import (
     AnyCommand,
     CancelAll,
@@ -48,7 +49,7 @@ from polystra.core.rules import Rules
 from polystra.core.sales import armed_after, chance_of
 from polystra.core.settlement import settled
 from polystra.core.strategy import ExitPolicy, Strategy
-from polystra.core.terms import Outcome, Purpose
+from polystra.core.terms import OrderTerms, Outcome, Purpose
 from polystra.core.units import Instant, Usd, seconds
 from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
 from polystra.core.watched import equity_of, positions_of
@@ -150,15 +151,14 @@ class Engine:
         if forced or minute or desk.strategy_is_due(at):
             self._ask_strategy(desk, view)
         assert desk.decision is not None
-        stopped = known.state is TradingState.STOPPED
-        exits = self._exits(desk, view, stopped=stopped)
-        halted = known.why_no_entries or known.readings.doubt_of(desk.market.id)
-        added = additions(desk, view, exits, self._rules)
-        entries = wanted_entries(desk, view, account, known.state, self._rules, halted=halted, added=added)
+        exits, entries = self._wanted(desk, view, account)
+        if desk.called_at < at and adds(desk, entries.approved):
+            self._ask_strategy(desk, view)
+            exits, entries = self._wanted(desk, view, account)
         planned = self._plan(desk, entries, exits)
-        hedged = [one.terms.outcome.other for one in entries.approved if one.terms.purpose is Purpose.REVERSAL]
-        if hedged:
-            exits, planned = self._hedged(desk, view, entries, hedged) or (exits, planned)
+        hedges = [one.terms for one in entries.approved if one.terms.purpose is Purpose.REVERSAL]
+        if hedges:
+            exits, planned = self._hedged(desk, view, entries, hedges) or (exits, planned)
         asks_at = self._referee(desk, view, blind=exits.blind)
         own_end, mode_ends = desk.own_end(at, desk.decision), known.standing.next_at(at)
         until = min(own_end, planned.wait.until, mode_ends, asks_at, _trust_ends(desk, view))
@@ -170,6 +170,16 @@ class Engine:
         known.notes.extend(lifecycle.gave_up(desk, slot, given, view) for slot, given in entries.given_up)
         self._command(desk, planned)
         self._sweep(desk)
+
+    def _wanted(self, desk: Desk, view: MarketView, account: Account) -> tuple[ExitPlan, EntryPlan]:
+        """The exits that are wanted, and what is bought beside them, by the strategy's present decision. What a rule
+        adds is bought on an estimate of this moment alone: an older one would find a price worth it that just fell."""
+        known = self._known
+        exits = self._exits(desk, view, stopped=known.state is TradingState.STOPPED)
+        halted = known.why_no_entries or known.readings.doubt_of(desk.market.id)
+        added = additions(desk, view, exits, self._rules)
+        entries = wanted_entries(desk, view, account, known.state, self._rules, halted=halted, added=added)
+        return exits, entries
 
     def _plan(self, desk: Desk, entries: EntryPlan, exits: ExitPlan) -> Plan:
         at = self._known.at
@@ -184,15 +194,15 @@ class Engine:
         )
 
     def _hedged(
-        self, desk: Desk, view: MarketView, entries: EntryPlan, outcomes: list[Outcome]
+        self, desk: Desk, view: MarketView, entries: EntryPlan, hedges: Sequence[OrderTerms]
     ) -> tuple[ExitPlan, Plan] | None:
-        """What is done when a hedge leaves before the stop of these outcomes; None when it does not leave now."""
-        exits = self._exits(desk, view, stopped=False, hedged=outcomes)
+        """What is done when these leave before the stops that they hedge; None when they do not leave now."""
+        exits = self._exits(desk, view, stopped=False, hedges=hedges)
         planned = self._plan(desk, entries, exits)
         leaves = any(terms.purpose is Purpose.REVERSAL for terms in planned.place)
         return (exits, planned) if leaves else None
 
-    def _exits(self, desk: Desk, view: MarketView, *, stopped: bool, hedged: Collection[Outcome] = ()) -> ExitPlan:
+    def _exits(self, desk: Desk, view: MarketView, *, stopped: bool, hedges: Sequence[OrderTerms] = ()) -> ExitPlan:
         """The exit plan, after the bid was noted that arms a holding's break-even protection."""
         assert desk.decision is not None
         policy = desk.decision.exits
@@ -213,7 +223,7 @@ class Engine:
             if policy.ladder
             else NO_CHANCES,
             hedging=self._rules.reversal,
-            hedged=hedged,
+            hedges=hedges,
             moves=desk.rewards.moves,
         )
         if arming is ANYTHING and rewards is ANYTHING:

@@ -5,7 +5,7 @@ cancelled, and the stop is placed once its cancel is known. The other rules that
 between the two. Nothing here ever asks for more than the settled shares.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from polystra.core.orders import Order
 from polystra.core.positions import Holding
-from polystra.core.reversal import SPARED, UNSPARED, ReversalRules, Spared, spared
+from polystra.core.reversal import UNSPARED, ReversalRules, Spared, covered, spared
 from polystra.core.rewards import UNMOVED, Move, Moves, target_price
 from polystra.core.sales import (
     UNARMED,
@@ -80,13 +80,12 @@ def wanted_exits(  # noqa: PLR0913 - what is held, how it is sold, and what is r
     armed: Armed = UNARMED,
     chances: Mapping[Outcome, int | None] = NO_CHANCES,
     hedging: ReversalRules | None = None,
-    hedged: Collection[Outcome] = (),
+    hedges: Iterable[OrderTerms] = (),
     moves: Moves = UNMOVED,
 ) -> ExitPlan:
     """The exit plan of both outcomes of a market. Of the market's `orders` it minds what they sold, or still sell;
     `armed` are the holdings whose break-even protection is armed, `chances` what the strategy estimates, in millionths;
-    `moves` the targets that were moved for rewards. Where stops are hedged, `hedging` says how, and `hedged` are the
-    outcomes whose hedge leaves now.
+    `moves` the targets that were moved for rewards. Where stops are hedged, `hedging` says how, and `hedges` leave now.
 
     While the venue takes no sells what rests stays wanted, whatever the policy says by now.
     """
@@ -106,15 +105,26 @@ def wanted_exits(  # noqa: PLR0913 - what is held, how it is sold, and what is r
                 allowed=allowed,
                 armed=outcome in armed,
                 chance=chances.get(outcome),
-                spared=SPARED if outcome in hedged else _spared(view, hedging, orders, outcome),
+                spared=_spared(view, hedging, orders, hedges, outcome),
                 move=moves.get(outcome),
             )
             plan = _joined(plan, _exit_of(case))
     return plan
 
 
-def _spared(view: MarketView, hedging: ReversalRules | None, orders: Iterable[Order], outcome: Outcome) -> Spared:
-    return UNSPARED if hedging is None or not hedging.hedged else spared(view, hedging, orders, outcome)
+def _spared(
+    view: MarketView,
+    hedging: ReversalRules | None,
+    orders: Iterable[Order],
+    hedges: Iterable[OrderTerms],
+    outcome: Outcome,
+) -> Spared:
+    if hedging is None or not hedging.hedged:
+        return UNSPARED
+    for terms in hedges:
+        if terms.outcome is outcome.other:
+            return Spared(covered(view.position.of(outcome), terms, terms.shares))
+    return spared(view, hedging, orders, outcome)
 
 
 def stop_level(policy: StopPolicy, holding: Holding) -> Price | None:
@@ -172,6 +182,14 @@ class _Case(Struct, frozen=True, gc=False, kw_only=True):
         """What a stop may sell: no more than what exceeds a young hedge or, where pairs need none, the other side."""
         paired = self.view.position.of(self.outcome.other).shares if self.policy.pairs_need_no_stop else 0
         return whole_steps(min(self.sellable, self.left - max(paired, self.spared.shares)))
+
+    @property
+    def offered(self) -> Shares:
+        """What a target may offer: where pairs are kept, no more than what exceeds them."""
+        pairs = min(self.left, self.view.position.of(self.outcome.other).shares)
+        if self.policy.keep_pairs is None or pairs < self.policy.keep_pairs:
+            return self.sellable
+        return whole_steps(min(self.sellable, self.left - pairs))
 
     def uncovered(self, why: str, shares: Shares | None = None, wait: Wait = ANYTHING) -> ExitPlan:
         return ExitPlan(uncovered=((self.outcome, self.left if shares is None else shares, why),), wait=wait)
@@ -314,13 +332,18 @@ def _target(case: _Case) -> ExitPlan:
     if case.view.at < since:
         return case.uncovered(TOO_YOUNG, case.holding.shares, Wait(until=since))
     resting = any(order.live and order.terms.purpose is Purpose.TARGET for order in case.sells)
-    if case.sellable < market.min_shares and not resting:
-        return case.uncovered("below the venue's least size", case.sellable)
+    offered = case.offered
+    kept = case.uncovered("a pair, kept to be merged", Shares(case.sellable - offered))
+    plan = kept if offered < case.sellable else NOTHING_HELD
+    if not offered:
+        return plan
+    if offered < market.min_shares and not resting:
+        return _joined(plan, case.uncovered("below the venue's least size", offered))
     at = market.tick.up(policy.target)
     if case.move is not None:
         at = target_price(case.view, at, case.holding, case.move)
-    terms = _sell(case, Purpose.TARGET, at, case.sellable, TimeInForce.GTC)
-    return ExitPlan(orders=(ExitOrder(terms),))
+    terms = _sell(case, Purpose.TARGET, at, offered, TimeInForce.GTC)
+    return _joined(plan, ExitPlan(orders=(ExitOrder(terms),)))
 
 
 def _old_enough(case: _Case) -> Instant:

@@ -67,6 +67,8 @@ def heard(desk: Desk, event: MergeReported) -> bool:
     if event.stage is ClaimStage.PAID:
         desk.merges = (*desk.merges, Merged(pairs=event.pairs, at=event.stepped_at))
         desk.refold()
+        for outcome, shown in desk.wallet.items():
+            desk.wallet[outcome] = Shares(max(shown - event.pairs, 0))
     return True
 
 

@@ -14,9 +14,10 @@ from msgspec import Struct
 
 from polystra.core.asks import NOTHING_ASKED, Ask, Asked, best_holds, without_chance
 from polystra.core.orders import Order, OrderState
+from polystra.core.positions import Holding
 from polystra.core.sales import until_bid_at
 from polystra.core.strategy import Wish
-from polystra.core.terms import Outcome, Purpose, Side, TimeInForce
+from polystra.core.terms import OrderTerms, Outcome, Purpose, Side, TimeInForce, whole_cent_lot
 from polystra.core.units import SIZE_STEP, Instant, Nanos, Price, Shares, Usd, seconds, whole_steps
 from polystra.core.view import ANYTHING, NEVER, MarketView, Wait
 
@@ -44,7 +45,6 @@ class Spared(Struct, frozen=True, gc=False):
 
 ALL = Shares(2**62)
 UNSPARED = Spared()
-SPARED = Spared(ALL)
 
 
 def wanted_reversals(
@@ -61,7 +61,8 @@ def wanted_reversals(
     if adopted or any(order.live or order.traded for order in tried):
         return NOTHING_ASKED
     for outcome in Outcome:
-        if rules.hedged and not tried and _is_loss(view, outcome, stopping.get(outcome)):
+        may_hedge = rules.hedged and not tried and not _is_stopped(orders, view.position.of(outcome))
+        if may_hedge and _is_loss(view, outcome, stopping.get(outcome)):
             return _asked(view, outcome.other, chances, shares=whole_steps(view.position.of(outcome).shares))
         if rules.after_stop and outcome not in stopping:
             sold_at, recovered = _stopped(view, outcome, orders)
@@ -72,27 +73,49 @@ def wanted_reversals(
 
 
 def spared(view: MarketView, rules: ReversalRules, orders: Iterable[Order], outcome: Outcome) -> Spared:
-    """What the hedge of a holding covers while it is young: everything until its order is answered, but no longer than
-    `ANSWER_WITHIN`; then what it bought, and everything where it got all that it asked for."""
+    """What the hedge of a holding covers while it is young: what it asks for until it is answered, but no longer than
+    `ANSWER_WITHIN`; then what it bought and is still held."""
+    holding = view.position.of(outcome)
     for order in orders:
-        if order.terms.purpose is not Purpose.REVERSAL or order.terms.outcome is outcome:
+        if not _hedges(order, holding):
             continue
         if order.state is OrderState.SUBMITTING:
             ends = Instant(order.decided_at + ANSWER_WITHIN)
-            return Spared(ALL, Wait(until=ends)) if view.at < ends else UNSPARED
-        bought = order.matched + order.awaited
+            asked = covered(holding, order.terms, order.terms.shares)
+            return Spared(asked, Wait(until=ends)) if view.at < ends else UNSPARED
+        held = view.position.of(outcome.other).shares + order.awaited
+        bought = Shares(min(order.matched + order.awaited, held))
         ends = Instant(_bought_at(order) + rules.sell_after)
         bid = view.sure_bid_of(outcome)
-        if not bought or view.at >= ends or (bid is not None and bid <= rules.sell_at):
+        if bought <= 0 or view.at >= ends or (bid is not None and bid <= rules.sell_at):
             return UNSPARED
         wait = Wait(until=ends).both(until_bid_at(rules.sell_at, outcome))
-        return Spared(ALL if order.state is OrderState.FILLED else Shares(bought), wait)
+        return Spared(covered(holding, order.terms, bought), wait)
     return UNSPARED
+
+
+def covered(holding: Holding, hedge: OrderTerms, shares: Shares) -> Shares:
+    """How much of a holding a hedge of so many shares stands for: all, where it lacks less than one lot, for an order
+    in cash is rounded down to one."""
+    return ALL if holding.shares - shares < whole_cent_lot(hedge.price) else shares
+
+
+def _hedges(order: Order, holding: Holding) -> bool:
+    """Whether an order is the hedge of this holding, and not what was bought after an earlier one was stopped."""
+    is_other = order.terms.purpose is Purpose.REVERSAL and order.terms.outcome is not holding.outcome
+    return is_other and holding.opened_at is not None and order.decided_at >= holding.opened_at
 
 
 def _bought_at(order: Order) -> Instant:
     """When it first bought something; until its trades are here, when the venue said so."""
     return min((fill.at for fill in order.fills if fill.counts), default=order.state_at)
+
+
+def _is_stopped(orders: Iterable[Order], holding: Holding) -> bool:
+    """Whether a stop of it left already: a hedge beside it would be bought for shares that are being sold."""
+    since = holding.opened_at or 0
+    stops = (order for order in orders if order.terms.purpose is Purpose.STOP)
+    return any(order.terms.outcome is holding.outcome and order.decided_at >= since for order in stops)
 
 
 def _is_loss(view: MarketView, outcome: Outcome, level: Price | None) -> bool:

@@ -54,25 +54,30 @@ def estimated_reward(
     today in it. None where the market's daily rate is unknown, 0 where nothing scores."""
     if terms.daily is None:
         return None
-    others: _Sides = {side: dict(book[side]) for side in Side}
-    for one in now:
-        others[one.side][one.price] = max(others[one.side].get(one.price, 0) - one.shares, 0)
-    ours = tuple(then)
-    middle = _middle(terms, others, ours)
+    theirs, ours = others(book, now), tuple(then)
+    middle = _middle(terms, theirs, ours)
     if middle is None:
         return Usd(0)
     own = {
         side: sum(_worth(terms, one.shares, middle - one.price) for one in ours if one.side is side) for side in Side
     }
     mine = _counted(own[Side.BUY], own[Side.SELL], middle)
-    bids, asks = (sum(_worth(terms, size, middle - at) for at, size in others[side].items()) for side in Side)
+    bids, asks = (sum(_worth(terms, size, middle - at) for at, size in theirs[side].items()) for side in Side)
     total = mine + _most(bids, asks, middle)
     return Usd(terms.daily * mine * left // (DAY * total)) if total else Usd(0)
 
 
-def _middle(terms: RewardTerms, others: _Sides, ours: Iterable[Resting]) -> Price | None:
+def others(book: Mapping[Side, Iterable[Level]], ours: Iterable[Resting]) -> _Sides:
+    """The book without our own orders: its levels, each with what is left of it."""
+    left: _Sides = {side: dict(book[side]) for side in Side}
+    for one in ours:
+        left[one.side][one.price] = Shares(max(left[one.side].get(one.price, 0) - one.shares, 0))
+    return left
+
+
+def _middle(terms: RewardTerms, theirs: _Sides, ours: Iterable[Resting]) -> Price | None:
     """Of the best levels that are large enough; None where a side has none."""
-    levels = {side: dict(others[side]) for side in Side}
+    levels = {side: dict(theirs[side]) for side in Side}
     for one in ours:
         levels[one.side][one.price] = levels[one.side].get(one.price, 0) + one.shares
     bids, asks = ([at for at, size in levels[side].items() if size >= terms.min_shares] for side in Side)

@@ -23,12 +23,12 @@ from polystra.core.markets import Score
 from polystra.core.notes import RewardMoved
 from polystra.core.orders import Order, OrderState
 from polystra.core.positions import Holding
-from polystra.core.reward_share import Resting, estimated_reward, resting
+from polystra.core.reward_share import Resting, estimated_reward, others, resting
 from polystra.core.sales import break_even_price
 from polystra.core.strategy import ExitPolicy, RewardPolicy, RewardRule
 from polystra.core.terms import OrderTerms, Outcome, Purpose, Side
 from polystra.core.units import Instant, Nanos, Price, Usd, cost_of, seconds
-from polystra.core.view import NEVER, MarketView
+from polystra.core.view import NEVER, MarketView, middle_of
 
 PERIOD = seconds(60)
 """How often the venue is asked about an order, and at most how often a target is moved."""
@@ -117,7 +117,8 @@ class RewardWatch:
         moves = {outcome: move for outcome, move in self.moves.items() if view.position.of(outcome).shares > 0}
         for order in _targets(orders):
             if self.score(order.id, view.at) is Score.NOT_SCORING:
-                moved = _moved(view, rewards, order, target, moves.get(order.terms.outcome))
+                middle = _others_middle(order.terms.outcome, orders, levels)
+                moved = _moved(view, rewards, order, target, moves.get(order.terms.outcome), middle)
                 if moved is not None:
                     worth = _estimate(view, order, moved.price, orders, levels)
                     if rewards.rule is RewardRule.ORIGINAL or (worth is not None and worth > _conceded(order, moved)):
@@ -152,9 +153,11 @@ def target_price(view: MarketView, target: Price, holding: Holding, move: Move |
     return target if least is None or move.price < least else move.price
 
 
-def rewarded_price(view: MarketView, policy: RewardPolicy, holding: Holding, target: Price) -> Price | None:
-    """Where the rule would have a target that does not score; None where it leaves it."""
-    middle = view.mid_of(holding.outcome)
+def rewarded_price(
+    view: MarketView, policy: RewardPolicy, holding: Holding, target: Price, middle: Price | None
+) -> Price | None:
+    """Where the rule would have a target that does not score, by the `middle` of its token's book without our own
+    orders: it would follow itself else. None where the rule leaves it."""
     if view.trouble is not None or middle is None or middle <= policy.min_mid:
         return None
     wanted = view.market.tick.up(middle + policy.offset)
@@ -164,14 +167,27 @@ def rewarded_price(view: MarketView, policy: RewardPolicy, holding: Holding, tar
     return None if least is None or wanted < least else wanted
 
 
-def _moved(view: MarketView, policy: RewardPolicy, order: Order, target: Price, before: Move | None) -> Move | None:
+def _others_middle(outcome: Outcome, orders: Iterable[Order], levels: Levels) -> Price | None:
+    """The middle of the book as others made it; None where nobody else is on one side."""
+    left = others(levels(), _at_rest(orders))
+    bids, asks = ([at for at, size in left[side].items() if size > 0] for side in Side)
+    return middle_of(max(bids), min(asks), outcome) if bids and asks else None
+
+
+def _at_rest(orders: Iterable[Order]) -> list[Resting]:
+    return [resting(one.terms, one.remaining) for one in orders if not one.terms.time_in_force.immediate]
+
+
+def _moved(
+    view: MarketView, policy: RewardPolicy, order: Order, target: Price, before: Move | None, middle: Price | None
+) -> Move | None:
     """The move of a target that does not score; None where its size could not score either, or it moved just now."""
     terms = view.market.rewards
     if terms is None or order.remaining < terms.min_shares or view.left <= 0:
         return None
     if before is not None and view.at - before.at < PERIOD:
         return None
-    wanted = rewarded_price(view, policy, view.position.of(order.terms.outcome), target)
+    wanted = rewarded_price(view, policy, view.position.of(order.terms.outcome), target, middle)
     if wanted is None or wanted == order.terms.price:
         return None
     return Move(price=wanted, before=order.terms.price, at=view.at)

@@ -5,14 +5,14 @@ same outcome is asked for. That is sized by what is held, and passes value and r
 of the one holding, so the exit follows by itself.
 
 Nothing is added to what a stop or a sale is ending, or has begun to; an order that rests for it is then not wanted any
-more. Nor is anything added to what a reversal bought.
+more. Nor is anything added in a market where a reversal bought the other side.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from polystra.core.asks import AS_IT_RESTS, Ask, Asked, best_holds, without_chance
+from polystra.core.asks import AS_IT_RESTS, NOTHING_ASKED, Ask, Asked, best_holds, without_chance
 from polystra.core.orders import Order
 from polystra.core.positions import Holding
 from polystra.core.risk import Denied
@@ -48,6 +48,8 @@ def wanted_scale_ins(
 ) -> Asked:
     """What to add to each holding now. `orders` are all of the market's, `ending` the outcomes that a stop or a sale
     sells now, `chances` what the strategy estimates, in millionths."""
+    if any(order.terms.purpose is Purpose.REVERSAL and (order.live or order.traded) for order in orders):
+        return NOTHING_ASKED
     asks: list[Ask] = []
     denied: list[tuple[Wish, Denied]] = []
     wait = ANYTHING
@@ -75,8 +77,6 @@ def _may_grow(holding: Holding, own: Iterable[Order]) -> bool:
         return False
     for order in own:
         purpose = order.terms.purpose
-        if purpose is Purpose.REVERSAL and order.traded:
-            return False
         if purpose in _ENDS_IT and (order.live or (order.traded and _last_of(order) >= since)):
             return False
         if purpose is Purpose.SCALE_IN and _is_done(order, since):

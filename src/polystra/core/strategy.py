@@ -136,8 +136,9 @@ class ExitPolicy(Struct, frozen=True, gc=False, kw_only=True):
     rung holds: what is held then is held to settlement.
 
     `profit` (millionths) sells when the bid is so far above the entry. With `pairs_need_no_stop` stop and break-even
-    sell only what exceeds the equal Up and Down of a pair, which is worth 1 USD whatever happens. `rewards` None:
-    nobody asks whether a target scores.
+    sell only what exceeds the equal Up and Down of a pair, which is worth 1 USD whatever happens. Pairs of so many
+    shares as `keep_pairs`, or more, are not offered at a target either: somebody merges them. `rewards` None: nobody
+    asks whether a target scores.
     """
 
     target: Price | None = None
@@ -148,6 +149,7 @@ class ExitPolicy(Struct, frozen=True, gc=False, kw_only=True):
     profit: int | None = None
     ladder: tuple[Rung, ...] = ()
     pairs_need_no_stop: bool = False
+    keep_pairs: Shares | None = None
     rewards: RewardPolicy | None = None
 
 

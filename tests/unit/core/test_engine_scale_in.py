@@ -15,7 +15,7 @@ from polystra.core.ids import OrderId
 from polystra.core.reasons import RefusalReason
 from polystra.core.rules import Rules
 from polystra.core.scale_in import ScaleInRules
-from polystra.core.strategy import Decision, ExitPolicy
+from polystra.core.strategy import Decision, ExitPolicy, WakesOn
 from polystra.core.terms import Liquidity, Outcome
 from polystra.core.units import micro, price, seconds, usd
 from polystra.core.view import MarketView, Wait
@@ -280,3 +280,39 @@ def test_it_is_counted_against_the_limits_of_a_wish_beside_it() -> None:
     assert bench.desk.entries_made == 1, "it is no entry"
     assert bench.hear(451, ev.OrderOutcomeUnknown, order=OrderId(3), why="timeout")[:1] == ["query o3"]
     assert all(said.startswith("query") for _, said in bench.pass_to(470)), "and in doubt there is no second"
+
+
+# --- on an estimate of this moment alone ---------------------------------------------------------------------------
+
+
+class Following(Knowing, frozen=True, kw_only=True):
+    """Its chance is the middle of the book and some, asked by its clock every 5 s alone."""
+
+    more: int = micro("0.05")
+
+    @property
+    def wakes_on(self) -> WakesOn:
+        return WakesOn(events=(), every=seconds(5))
+
+    def decide(self, view: MarketView, memory: Struct | None) -> Decision:
+        known = None if view.mid is None else view.mid + self.more
+        return replace(Wanting.decide(self, view, memory), outcome=Outcome.UP, probability=known)
+
+
+def test_a_price_that_just_fell_is_judged_on_what_the_strategy_says_now() -> None:
+    """Asked at second 450 it thought 0.76 of a book of 0.70 to 0.72. When the book falls to 0.60 it is asked again."""
+    thin = replace(GROWING, limits=replace(RULES.limits, min_edge=micro("0.06")))
+    bench = winning(thin, Following(wishes=(wish(),), exits=replace(AT_ONCE, stop=STOP)))
+    assert bench.pass_to(451) == []
+    assert denials(bench) == ["scale-in edge"], "0.76 less 0.72 and the fee"
+    assert bench.book(452, "0.60", "0.62") == [], "0.66 less 0.62 and the fee, not 0.76"
+    assert bench.desk.decision is not None
+    assert bench.desk.decision.probability == micro("0.66")
+
+
+def test_what_is_worth_it_by_both_is_added_in_the_step_in_which_its_price_moved() -> None:
+    thin = replace(GROWING, limits=replace(RULES.limits, min_edge=micro("0.03")))
+    bench = winning(thin, Following(wishes=(wish(),), exits=replace(AT_ONCE, stop=STOP), more=micro("0.06")))
+    bench.book(440, "0.80", "0.89")
+    assert bench.pass_to(451) == []
+    assert bench.book(452, "0.70", "0.71") == ["place o3 scale-in BUY UP 15 @ 0.71 FAK"]

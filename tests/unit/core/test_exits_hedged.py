@@ -12,7 +12,7 @@ from polystra.core.orders import Order, OrderState
 from polystra.core.reversal import ReversalRules
 from polystra.core.strategy import BreakEvenPolicy, ExitPolicy, StopPolicy
 from polystra.core.terms import Outcome, Purpose
-from polystra.core.units import Nanos, price, shares
+from polystra.core.units import Instant, Nanos, Shares, price, shares, show
 from tests.core_cases import asks, moment
 from tests.unit.core.samples import fill, order, taking
 from tests.unit.core.test_exits import held, seen
@@ -42,10 +42,50 @@ def lines(found: ExitPlan) -> list[str]:
 
 
 def test_a_hedge_that_leaves_now_takes_the_place_of_the_stop_and_leaves_the_target() -> None:
-    assert lines(plan(hedged=[UP])) == [TARGET]
-    assert plan(hedged=[UP]).stops == ()
-    assert lines(plan(hedged=[DOWN])) == [STOP], "that hedges the other one"
+    leaves = taking("0.70", "10", purpose=Purpose.REVERSAL, outcome=DOWN)
+    assert lines(plan(hedges=[leaves])) == [TARGET]
+    assert plan(hedges=[leaves]).stops == ()
+    assert lines(plan(hedges=[replace(leaves, outcome=UP)])) == [STOP], "that hedges the other one"
     assert lines(plan()) == [STOP]
+
+
+def test_a_hedge_cut_to_what_is_on_offer_leaves_the_rest_to_the_stop_at_once() -> None:
+    few = taking("0.70", "2", purpose=Purpose.REVERSAL, outcome=DOWN)
+    assert lines(plan(hedges=[few])) == ["stop SELL UP 8 @ 0.25 FAK"]
+    way = order(few, state=OrderState.SUBMITTING, decided_at=moment(59))
+    assert lines(plan(AT_LEVEL, STOPPED, way)) == ["stop SELL UP 8 @ 0.25 FAK"]
+    done = order(few, state=OrderState.FILLED, decided_at=moment(58), fills=(fill("0.70", "2", at=moment(58)),))
+    assert lines(plan(seen("0.30", "0.32", held(), held("2", "0.70", DOWN)), STOPPED, done)) == [
+        "stop SELL UP 8 @ 0.25 FAK"
+    ]
+
+
+@pytest.mark.parametrize(("lacks", "sold"), [("0.09", []), ("0.1", ["stop SELL UP 0.1 @ 0.25 FAK"])])
+def test_what_rounding_to_whole_cents_left_out_is_no_reason_to_stop(lacks: str, sold: list[str]) -> None:
+    """At 0.70 a lot is a tenth of a share."""
+    size = show(Shares(shares(10) - shares(lacks)))
+    bought = order(
+        taking("0.70", size, purpose=Purpose.REVERSAL, outcome=DOWN),
+        state=OrderState.FILLED,
+        decided_at=moment(58),
+        fills=(fill("0.70", size, at=moment(58)),),
+    )
+    found = lines(plan(seen("0.30", "0.32", held(), held(size, "0.70", DOWN)), STOPPED, bought))
+    assert [line for line in found if line.startswith("stop")] == sold
+
+
+def test_a_hedge_spares_no_more_than_is_held_of_it_now() -> None:
+    """Sold, failed on the chain, or merged since."""
+    assert lines(plan(AT_LEVEL, STOPPED, hedge("10"))) == [STOP]
+    some = seen("0.30", "0.32", held(), held("4", "0.70", DOWN))
+    assert lines(plan(some, STOPPED, hedge("10"))) == ["stop SELL UP 6 @ 0.25 FAK"]
+    more = seen("0.30", "0.32", held("25"), held("10", "0.70", DOWN))
+    assert lines(plan(more, STOPPED, hedge("10")))[0] == "stop SELL UP 15 @ 0.25 FAK", "grown since"
+
+
+def test_what_was_bought_after_an_earlier_stop_is_no_hedge_of_what_was_bought_again() -> None:
+    earlier = replace(hedge("10"), decided_at=Instant((held().opened_at or moment(0)) - 1))
+    assert lines(plan(PAIR, STOPPED, earlier)) == [STOP, OTHER]
 
 
 def test_a_whole_hedge_spares_everything_and_its_shares_have_a_target_of_their_own() -> None:
@@ -71,7 +111,7 @@ def test_where_stops_are_not_hedged_what_was_bought_of_the_other_side_spares_not
 def test_where_pairs_need_no_stop_the_larger_of_the_two_is_spared() -> None:
     pairs = replace(STOPPED, pairs_need_no_stop=True)
     few = seen("0.30", "0.32", held(), held("2", "0.70", DOWN))
-    assert lines(plan(few, pairs, hedge("4"))) == ["stop SELL UP 6 @ 0.25 FAK"]
+    assert lines(plan(few, pairs, hedge("4"))) == ["stop SELL UP 8 @ 0.25 FAK"]
     assert lines(plan(PAIR, pairs, hedge("4"))) == [TARGET, OTHER], "six of the ten of Down are its own"
 
 

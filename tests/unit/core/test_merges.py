@@ -36,6 +36,17 @@ def with_pairs(exits: ExitPolicy | None = None) -> Bench:
     return bench
 
 
+def test_what_was_merged_has_left_the_wallet_before_any_reading_says_so() -> None:
+    """Else shares that are bought next would pass for shown before they are there."""
+    bench = with_pairs()
+    for stage in (ClaimStage.WANTED, ClaimStage.SENT, ClaimStage.PAID):
+        report(bench, 100, stage)
+    assert {outcome: bench.desk.in_wallet(outcome) for outcome in Outcome} == {
+        Outcome.UP: 0,
+        Outcome.DOWN: shares("1.25"),
+    }
+
+
 def report(bench: Bench, at: float, stage: ClaimStage, pairs: str = "10", merge: int = 1) -> list[str]:
     return bench.hear(
         at,

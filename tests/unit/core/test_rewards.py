@@ -29,7 +29,6 @@ TERMS = RewardTerms(min_shares=shares(50), max_spread=price("0.03"), min_age=sec
 MARKET = replace(WINDOW, rewards=TERMS)
 RULE = RewardPolicy(rule=RewardRule.ORIGINAL)
 MOVED = ExitPolicy(target=price("0.99"), rewards=RULE)
-NO_BOOK: dict[Side, tuple[Level, ...]] = {Side.BUY: (), Side.SELL: ()}
 
 
 def held(each: str = "0.60", amount: str = "60", outcome: Outcome = UP) -> Holding:
@@ -64,11 +63,20 @@ def told(scoring: bool | None = False, at: float = 60, number: int = 41) -> Rewa
     return watch
 
 
+def of_others(of: MarketView) -> dict[Side, tuple[Level, ...]]:
+    """The book that the view shows, nothing of it ours."""
+    return {Side.BUY: ((of.bid, shares(500)),), Side.SELL: ((of.ask, shares(500)),)}
+
+
+def rewarding(of: MarketView, policy: RewardPolicy, holding: Holding, at: Price) -> Price | None:
+    return rewarded_price(of, policy, holding, at, of.mid_of(holding.outcome))
+
+
 def moved(
-    watch: RewardWatch, of: MarketView, live: Iterable[Order], policy: ExitPolicy = MOVED, book: Any = NO_BOOK
+    watch: RewardWatch, of: MarketView, live: Iterable[Order], policy: ExitPolicy = MOVED, book: Any = None
 ) -> Price | None:
     """Where Up's target is moved to by now."""
-    watch.move(of, policy, live, lambda: book)
+    watch.move(of, policy, live, lambda: book or of_others(of))
     return watch.moves[UP].price if UP in watch.moves else None
 
 
@@ -140,23 +148,31 @@ def test_a_word_that_is_too_old_is_worth_nothing() -> None:
 )
 def test_the_price_is_the_middle_and_the_offset_rounded_up(bid: str, ask: str, at: str | None) -> None:
     """0.955 and 0.01 are 0.965, which is 0.97 on the 0.01 grid."""
-    found = rewarded_price(seen(bid, ask), RULE, held(), price("0.99"))
+    found = rewarding(seen(bid, ask), RULE, held(), price("0.99"))
     assert found == (None if at is None else price(at))
 
 
 def test_a_middle_must_be_above_the_least_not_at_it() -> None:
     low = replace(RULE, min_mid=price("0.955"))
-    assert rewarded_price(seen(), low, held(), price("0.99")) is None
-    assert rewarded_price(seen(), replace(low, min_mid=price("0.954999")), held(), price("0.99")) == price("0.97")
+    assert rewarding(seen(), low, held(), price("0.99")) is None
+    assert rewarding(seen(), replace(low, min_mid=price("0.954999")), held(), price("0.99")) == price("0.97")
 
 
 def test_of_down_it_is_the_middle_of_its_own_book() -> None:
     down = MarketPosition(FLAT.up, held(outcome=DOWN))
-    assert rewarded_price(seen("0.04", "0.05", position=down), RULE, down.down, price("0.99")) == price("0.97")
+    assert rewarding(seen("0.04", "0.05", position=down), RULE, down.down, price("0.99")) == price("0.97")
+
+
+def test_the_middle_is_that_of_the_others_or_it_would_follow_itself_down() -> None:
+    """Bid 0.93, and the only ask is our own target: nobody says where the middle is."""
+    alone = {Side.BUY: ((price("0.93"), shares(500)),), Side.SELL: ((price("0.99"), shares(60)),)}
+    assert moved(told(), seen("0.93", "0.99"), (target(),), book=alone) is None
+    beside = {**alone, Side.SELL: ((price("0.98"), shares(1)), (price("0.99"), shares(60)))}
+    assert moved(told(), seen("0.93", "0.98"), (target(),), book=beside) == price("0.97")
 
 
 def test_a_book_that_is_not_trusted_moves_nothing() -> None:
-    assert rewarded_price(seen(trouble="stream lost"), RULE, held(), price("0.99")) is None
+    assert rewarding(seen(trouble="stream lost"), RULE, held(), price("0.99")) is None
 
 
 @pytest.mark.parametrize(
@@ -164,12 +180,12 @@ def test_a_book_that_is_not_trusted_moves_nothing() -> None:
 )
 def test_the_price_gives_a_taker_back_what_the_shares_cost(entry: str, at: str | None) -> None:
     """0.97 brings 0.967963; 0.96 cost 0.962688, and 0.97 cost 0.972037."""
-    found = rewarded_price(seen(), RULE, held(entry), price("0.99"))
+    found = rewarding(seen(), RULE, held(entry), price("0.99"))
     assert found == (None if at is None else price(at))
 
 
 def test_what_no_price_brings_back_is_not_moved() -> None:
-    assert rewarded_price(seen(), RULE, held("0.99"), price("0.99")) is None
+    assert rewarding(seen(), RULE, held("0.99"), price("0.99")) is None
     assert target_price(
         seen(), price("0.99"), held("0.99"), Move(price=price("0.97"), before=Price(0), at=moment(0))
     ) == (price("0.99"))
