@@ -55,6 +55,9 @@ Four things to know before the picture:
 - "Not found" on a cancel is a question. The order may have been filled in the meantime.
 - News that the table does not allow is a contradiction. It changes nothing, the market is halted for entries, and a
   person is told. Exits go on.
+
+Orders by another hand, of purpose `outside` or `left alone`, have no intent of ours. One gets a number when its first
+trade is heard of and is `FILLED` from then on; its further trades count, and nothing is ever asked of it.
 """
 
 TAIL = """\

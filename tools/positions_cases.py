@@ -109,9 +109,12 @@ def situations() -> Iterator[tuple[str, ExitPlan]]:
     yield "`hedged`, bid 0.20, the hedge is on its way", asked(bid="0.20", hedging=REVERSAL, orders=(hedge(at=299),))
     yield "the same, unanswered for 3 s", asked(bid="0.20", hedging=REVERSAL, orders=(hedge(at=297),))
     hedged = hedge(at=200, state=OrderState.FILLED)
-    yield "the same, bought 100 s ago", asked(bid="0.20", hedging=REVERSAL, orders=(hedged,))
+    yield "the same, the hedge filled 100 s ago", asked(bid="0.20", hedging=REVERSAL, orders=(hedged,))
     yield "the same, bid 0.15", asked(bid="0.15", hedging=REVERSAL, orders=(hedged,))
-    yield "the same, bought 120 s ago, bid 0.20", asked(at=320, bid="0.20", hedging=REVERSAL, orders=(hedged,))
+    yield (
+        "the same, the hedge filled 120 s ago, bid 0.20",
+        asked(at=320, bid="0.20", hedging=REVERSAL, orders=(hedged,)),
+    )
     yield (
         "`pairs_need_no_stop`, six Down beside, bid 0.20",
         asked(replace(TARGET, pairs_need_no_stop=True), bid="0.20", beside="6"),

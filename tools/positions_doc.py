@@ -93,8 +93,8 @@ With `rewards.rule = "original"` a target that does not score, while the middle 
 is moved to that middle plus `price_offset`, rounded up to the tick, if that is at least `min_price` and below the
 target. The holding must have the market's least rewarded size. The old order is known gone before the new one is
 placed. The new one stays, also when the middle moves or it scores, until the venue says of it too that it does not
-score; a target moves once a minute at most. It never rests below what gives a taker back what the shares cost, both
-fees counted: a maker pays none, but a bid that rises while the order is on its way makes a taker of it.
+score; a target moves once a minute at most. It never rests where a sale would bring less than the shares cost, both
+fees counted. A maker pays none, but if a bid rises meanwhile the order may take.
 
 Above a middle of 0.90 the venue counts the smaller of a maker's two sides, so a target alone may score by the venue's
 word and still **earns nothing**. Hence this is off by default, and `"worth_it"` moves only where the estimate for the

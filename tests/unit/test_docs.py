@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from msgspec.structs import replace
 
 from polystra.app.demo import DemoOptions, run_demo
 from polystra.app.run_plan import plan_of
@@ -22,7 +23,10 @@ from polystra.app.session import EXCHANGE_LOG
 from polystra.app.settings import demo_settings
 from polystra.cli.main import app
 from polystra.core.strategy import Strategy
+from polystra.core.terms import Outcome
+from polystra.core.units import Instant, price, seconds
 from polystra.edge.store.journal import Seen, read_journal
+from tests.unit.core.samples import WINDOW, view
 from tools import events_doc, lifecycle_doc, positions_doc, readme_doc, settings_doc, venue_doc
 
 ROOT = Path(__file__).parents[2]
@@ -100,8 +104,8 @@ def test_every_named_file_exists(page: Path) -> None:
     assert missing == []
 
 
-NOT_OURS = {"PROTOCOL.md", "0005_what_it_adds.py"}
-"""A document that lies beside the project, and the example of a new file's name."""
+NOT_OURS = {"PROTOCOL.md", "FAULTS.md", "0005_what_it_adds.py"}
+"""Documents that lie beside the project, and the example of a new file's name."""
 
 
 @pytest.mark.parametrize("page", [ROOT / "docs" / name for name in ("tour.md", "strategies.md")], ids=called)
@@ -211,6 +215,17 @@ def example() -> ModuleType:
 
 def test_the_example_is_a_strategy(example: ModuleType) -> None:
     assert isinstance(example.LateFavourite(), Strategy)
+
+
+def test_the_example_says_its_chance_while_it_holds(example: ModuleType) -> None:
+    """A favourite is leant on, one that is none any more is not, and a book that nobody can trust says nothing."""
+    strategy, up = example.LateFavourite(), example.Favourite(Outcome.UP)
+    late = view("0.70", "0.72", at=Instant(WINDOW.end - seconds(60)), entries_made=1)
+    chances = [
+        strategy.decide(seen, up).probability
+        for seen in (late, replace(late, bid=price("0.30"), ask=price("0.32")), replace(late, trouble="silent"))
+    ]
+    assert chances == [750_000, 310_000, None]
 
 
 def test_the_example_trades_and_its_ledger_equals_the_exchange(example: ModuleType, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Puts the core in order; nothing else.
 
-    event ─► what is (book, prices, orders, positions)          `knowledge`
-          ─► view ─► strategy ─► sizing ─► risk                 what we want: `entries`
-                  ─► exits                                      what the holding needs
-          ─► planner                                            the difference = commands
+    event ─► book, prices, orders, positions    what is: `knowledge`
+          ─► view ─► strategy                   what it would like
+          ─► exits                              what the holding needs
+          ─► additions ─► sizing ─► risk        what is bought, and whether: `entries`
+          ─► planner                            the difference to what is working = commands
 
 One event in, one `Step` out. An engine is born asleep: it learns the ledger's facts and the venue's reading as events
 and commands nothing until `Started`. Most events change nothing that a decision rests on; the gate (`Wait`) lets them
@@ -139,7 +140,7 @@ class Engine:
         return None if due >= NEVER else due
 
     def _consider(self, desk: Desk, *, forced: bool) -> None:
-        """Decide again for one market: strategy, entries, exits, then the difference to what is working."""
+        """Decide again for one market: strategy, exits, entries, then the difference to what is working."""
         known, at = self._known, self._known.at
         self._follow(desk)
         if desk.closed:
