@@ -141,7 +141,7 @@ LINES: Mapping[str, tuple[str, str]] = {
     ),
     "merging.enabled": (
         "",
-        "Whether the trader merges pairs by itself; it takes a deposit wallet (signature type 3).",
+        "Whether the trader merges pairs by itself: they have no target then. It takes a deposit wallet.",
     ),
     "merging.every_seconds": ("s", "How often it looks for pairs."),
     "merging.min_pairs": ("pairs", "Fewer free pairs of a window are left. The budget is `redemption`'s."),

@@ -8,17 +8,19 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from polystra.app.exchange_host import Hosted
 from polystra.app.session import Trader
 from polystra.app.settings import Settings
 from polystra.core import notes as nt
+from polystra.core.claims import ClaimStage
 from polystra.core.commands import PlaceOrder
 from polystra.core.events import MergeReported, SnapshotTaken
 from polystra.core.strategies.stand_aside import StandAside
 from polystra.core.strategy import ExitPolicy, StopPolicy
 from polystra.core.terms import Outcome, Purpose, Side
-from polystra.core.units import Shares, Usd, price, seconds, show
+from polystra.core.units import Shares, Usd, price, seconds, shares, show
 from polystra.edge.polymarket.relayer import CannotRedeem
 from polystra.edge.polymarket.wallet import SignatureType
 from polystra.edge.store.journal import Seen, read_journal
@@ -151,9 +153,20 @@ def test_what_a_budget_of_none_left_over_is_redeemed(exchange_truth: Play) -> No
 def test_pairs_on_sale_are_left_alone(exchange_truth: Play) -> None:
     chosen = settings(enabled=True, every_seconds=10)
     ran = exchange_truth(chosen, 120, strategy=both(ExitPolicy(target=price("0.99"))), files=[CALM])
-    assert len(_sells(ran)) == 2
+    assert {sell.terms.outcome for sell in _sells(ran)} == set(Outcome)
     assert (ran.batches, ran.notes(nt.MergeMoved)) == (0, [])
     agrees(ran, Shares(0))
+
+
+@pytest.mark.spec("X17.A2")
+def test_pairs_that_are_merged_have_no_target(exchange_truth: Play) -> None:
+    """With the exits of the settings, whose target is there by default."""
+    chosen = settings(enabled=True, every_seconds=10)
+    ran = exchange_truth(chosen, 120, strategy=both(replace(chosen.exit_policy, stop=None)), files=[CALM])
+    assert ran.batches == 1
+    assert [note.stage for note in ran.notes(nt.MergeMoved)][-1] is ClaimStage.PAID
+    assert not [sell for sell in _sells(ran) if sell.terms.shares > shares(2)], "the rest alone is offered"
+    agrees(ran, shares("94.84"))
 
 
 def _sells(ran: Ran) -> list[Any]:

@@ -5,7 +5,7 @@ side is bought first, as many shares as there are to lose; if that is let throug
 loser is sold when its bid is at `sell_at`, or after a while. Where it is not, the stop goes at once.
 
 Both are let through by value and risk like any entry, and happen once in a market at most: what a reversal bought is
-not reversed again, nor is what somebody bought outside.
+not reversed again, nor is what somebody bought outside. Nothing is bought of a side that is held already.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -61,6 +61,8 @@ def wanted_reversals(
     if adopted or any(order.live or order.traded for order in tried):
         return NOTHING_ASKED
     for outcome in Outcome:
+        if view.position.of(outcome.other).shares >= SIZE_STEP:
+            continue
         may_hedge = rules.hedged and not tried and not _is_stopped(orders, view.position.of(outcome))
         if may_hedge and _is_loss(view, outcome, stopping.get(outcome)):
             return _asked(view, outcome.other, chances, shares=whole_steps(view.position.of(outcome).shares))

@@ -25,7 +25,7 @@ from polystra.core.strategies.tilted_prior import TiltedPrior
 from polystra.core.strategy import BreakEvenPolicy, ExitPolicy, RewardPolicy, RewardRule, Rung, RungAction, StopPolicy
 from polystra.core.terms import TimeInForce
 from polystra.core.unfilled import UnfilledRules
-from polystra.core.units import Nanos, Price, Usd, price, seconds, usd
+from polystra.core.units import Nanos, Price, Usd, price, seconds, shares, usd
 from polystra.sim.latency import Delays, Span
 from tests.settings_cases import OTHER, variable
 
@@ -153,6 +153,7 @@ def test_the_exit_policy_is_the_settings() -> None:
         profit=125_000,
         ladder=(Rung(seconds(60), RungAction.SELL_INTO_BIDS), Rung(seconds(20), RungAction.HOLD)),
         pairs_need_no_stop=True,
+        keep_pairs=shares("2.5"),
         rewards=RewardPolicy(
             rule=RewardRule.WORTH_IT, min_mid=price("0.8"), min_price=price("0.85"), offset=price("0.02")
         ),

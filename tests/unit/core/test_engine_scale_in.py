@@ -289,10 +289,7 @@ class Following(Knowing, frozen=True, kw_only=True):
     """Its chance is the middle of the book and some, asked by its clock every 5 s alone."""
 
     more: int = micro("0.05")
-
-    @property
-    def wakes_on(self) -> WakesOn:
-        return WakesOn(events=(), every=seconds(5))
+    wakes_on: WakesOn = WakesOn(events=(), every=seconds(5))
 
     def decide(self, view: MarketView, memory: Struct | None) -> Decision:
         known = None if view.mid is None else view.mid + self.more
