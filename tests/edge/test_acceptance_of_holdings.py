@@ -169,7 +169,9 @@ def test_a_trade_that_fails_is_taken_back_and_leaves_no_exit(exchange_truth: Wir
     assert run.placed(Side.SELL) == []
     assert run.held(MARKET, Outcome.UP) == 0
     assert run.notes(nt.DriftFound) == []
-    assert [(note.up_shares, note.pnl) for note in run.notes(nt.MarketSettled)] in ([], [(0, 0)])
+    assert [(note.up_shares, note.pnl) for note in run.notes(nt.MarketSettled)] == [(0, 0)]
+    assert run.sql("select stage from staged_fills") == [("FAILED",)]
+    assert run.sql("select * from positions") == [], "no row is open"
     assert run.cash == run.sql("select deposited_micro from cash")[0][0]
 
 
