@@ -169,7 +169,9 @@ def test_a_trade_that_fails_is_taken_back_and_leaves_no_exit(exchange_truth: Wir
     assert run.placed(Side.SELL) == []
     assert run.held(MARKET, Outcome.UP) == 0
     assert run.notes(nt.DriftFound) == []
-    assert [(note.up_shares, note.pnl) for note in run.notes(nt.MarketSettled)] in ([], [(0, 0)])
+    assert [(note.up_shares, note.pnl) for note in run.notes(nt.MarketSettled)] == [(0, 0)]
+    assert run.sql("select stage from staged_fills") == [("FAILED",)]
+    assert run.sql("select * from positions") == [], "no row is open"
     assert run.cash == run.sql("select deposited_micro from cash")[0][0]
 
 
@@ -265,3 +267,18 @@ def test_a_fee_taken_in_shares_leaves_the_cost_as_it_was(exchange_truth: WireSta
     run.agree()
     assert run.sql("select shares_micro, paid_micro from positions") == [(shares("5.9075"), usd("2.40"))]
     assert run.held(market, Outcome.UP) == shares("5.9075")
+
+
+@pytest.mark.spec("S28.A1")
+def test_a_limit_of_55_filled_at_52_and_53_was_bought_at_their_average(exchange_truth: WireStage) -> None:
+    """The row says what the exchange's trades cost, fees included, and not the limit of the order."""
+    tape = tape_file(MARKET, steady(MARKET, "0.50x500", "0.52x2 0.53x4 0.56x500"))
+    run = exchange_truth.play_on_wire([tape], Scheduled((Told(10, 12, 0, wish(Outcome.UP, "0.55")),)))
+    run.agree()
+    assert run.placed(Side.BUY)[0][1].price == price("0.55")
+    bought = legs(run, Side.BUY)
+    assert {leg.price for leg in bought} == {price("0.52"), price("0.53")}
+    paid = sum(leg.cash + leg.fee for leg in bought)
+    assert run.sql("select shares_micro, paid_micro from positions") == [(total(bought), paid)]
+    assert total(bought) == run.held(MARKET, Outcome.UP) == shares(6)
+    assert run.cash == usd(1_000) - paid

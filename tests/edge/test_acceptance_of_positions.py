@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from polystra.app.console import Console
 from polystra.core import events as ev
 from polystra.core import notes as nt
 from polystra.core.commands import CancelOrder
@@ -31,7 +32,7 @@ from tests.edge.execution_cases import (
     noted,
 )
 from tests.edge.wire_stage import Floor, Killed, WireStage, exchange_truth
-from tests.truth import after, steady, tape_file, window, wish
+from tests.truth import Observed, after, steady, tape_file, window, wish
 
 __all__ = ["exchange_truth"]
 
@@ -91,8 +92,16 @@ def test_an_exit_is_for_what_the_wallet_holds_rounded_down(exchange_truth: WireS
     wire knows the present era alone."""
     market = window(fees=FeeSchedule(rate=25_694, in_shares_on_buys=True))
     tape = tape_file(market, steady(market, "0.38x500", "0.40x6"))
-    run = exchange_truth.play([tape], Scheduled((Told(10, 12, 0, wish(Outcome.UP, "0.40")),), AT_ONCE))
+    live: list[tuple[int, ...]] = []
+
+    def look(world: Observed) -> None:
+        if after(60) < world.clock.now() < after(295):
+            live.append(world.selling())
+
+    strategy = Scheduled((Told(10, 12, 0, wish(Outcome.UP, "0.40")),), AT_ONCE)
+    run = exchange_truth.play([tape], strategy, look=look)
     run.agree()
+    assert set(live) == {(shares("5.90"),)}
     assert run.sql("select shares_micro from fills") == [(shares("6"),)]
     assert run.held(market, Outcome.UP) == shares("5.9075")
     ((at, terms),) = run.placed(Side.SELL)
@@ -107,7 +116,14 @@ def test_a_wallet_with_less_than_the_ledger_is_offered_as_it_is(exchange_truth: 
     two readings. The cash that the trader believes it paid is there, which no trade explains: entries stop."""
     market = window(fees=FeeSchedule(rate=25_694, in_shares_on_buys=True))
     tape = tape_file(market, steady(market, "0.38x500", "0.40x6"))
-    run = exchange_truth.play_on_wire([tape], Scheduled((Told(10, 12, 0, wish(Outcome.UP, "0.40")),), AT_ONCE))
+    told = (Told(10, 12, 0, wish(Outcome.UP, "0.40")), Told(100, 290, 1, wish(Outcome.DOWN, "0.62")))
+    seen = Seen()
+    run = exchange_truth.play_on_wire([tape], Scheduled(told, AT_ONCE), look=seen)
+    assert seen.last == [shares("5.90")]
+    assert len(run.placed(Side.BUY)) == 1
+    denied = [(note.limit, note.value) for note in run.notes(nt.EntryDenied) if note.outcome is Outcome.DOWN]
+    assert {limit for limit, _ in denied} == {"market halted"}
+    assert denied[-1][1] == "cash differs from the venue's"
     assert run.sql("select shares_micro from fills") == [(shares("6"),)]
     assert run.held(market, Outcome.UP) == shares("5.9075")
     ((at, terms),) = run.placed(Side.SELL)
@@ -138,7 +154,19 @@ def test_each_placement_that_is_not_made_says_once_what_is_known(exchange_truth:
     assert young.age + young.left == seconds(30)
     assert [line.left for line in (first, second)] == [seconds(1), seconds(2)]
     assert seconds(30) < first.age < second.age < seconds(33)
+    assert [(line.ledger, line.wallet) for line in (first, second)] == [(shares(20), shares(20))] * 2
     assert len(run.placed(Side.SELL)) == 3
+    written: list[str] = []
+    console = Console(written.append)
+    for event, step in run.steps:
+        console.tell(event, step)
+    said = [line for line in written if "without an exit" in line]
+    assert run.sql("select count(*) from notes where kind = 'ExitUncovered'") == [(4,)]
+    assert [line.split("without an exit: ")[1] for line in said] == [
+        "settling (ledger 20, wallet 0, 0 s old)",
+        f"too young (ledger 20, wallet 20, {young.age / seconds(1):.0f} s old, for {young.left / seconds(1):.0f} s)",
+        "rests: post-only would cross (ledger 20, wallet 20, 30 s old, for 1 s)",
+    ], "the second refusal repeats the first within a minute: a row, and no line of its own"
 
 
 @pytest.mark.spec("S27.A2")
@@ -208,15 +236,24 @@ def test_a_balance_that_cannot_be_read_for_ten_minutes_closes_nothing(exchange_t
     assert run.notes(nt.MarketHalted) == run.notes(nt.DriftFound) == []
 
 
+def send_away(floor: Floor) -> None:
+    """All twenty go to another wallet by hand: no trade says why."""
+    account = sim.Account(floor.standing.accounts[0].wallet)
+    away = sim.Account("0x00000000000000000000000000000000000000aa")
+    floor.standing.venue.feed(sim.Transfer(account=account, to=away, token=MARKET.up_token, shares=shares(20)))
+
+
 @pytest.mark.spec("H2.A2")
-def test_a_holding_that_is_gone_at_the_start_is_closed_as_missing(exchange_truth: WireStage) -> None:
-    """Three minutes old, and sent to another wallet by hand just before the trader died: no trade says why nothing is
-    there, no order is live, and the cash is as the ledger has it."""
+@pytest.mark.parametrize("sent", [190, 100, 20], ids=["three minutes", "a minute and a half", "ten seconds"])
+def test_a_holding_that_is_gone_at_the_start_is_closed_as_missing_once_it_is_two_minutes_old(
+    exchange_truth: WireStage, sent: int
+) -> None:
+    """Sent to another wallet by hand just before the trader died: no trade says why nothing is there, no order is live,
+    and the cash is as the ledger has it. The exit plan asks for a target at four minutes of age alone. Nothing more is
+    opened."""
 
     def send(floor: Floor) -> None:
-        account = sim.Account(floor.standing.accounts[0].wallet)
-        away = sim.Account("0x00000000000000000000000000000000000000aa")
-        floor.standing.venue.feed(sim.Transfer(account=account, to=away, token=MARKET.up_token, shares=shares(20)))
+        send_away(floor)
         gone.append(floor.now)
 
     gone: list[int] = []
@@ -228,22 +265,36 @@ def test_a_holding_that_is_gone_at_the_start_is_closed_as_missing(exchange_truth
         if gone and len(started) == 1:
             raise Killed
 
-    tape = tape_file(MARKET, steady(MARKET, "0.50x500", "0.52x20"))
-    run = exchange_truth.play_on_wire([tape], Scheduled(ONE), meddle=die, look=at_seconds((190, send)), lives=2)
+    tape = tape_file(MARKET, steady(MARKET, "0.50x20 0.49x500", "0.52x20 0.53x500"))
+    exits = ExitPolicy(target=price("0.99"), min_age=seconds(720))
+    told = (*ONE, Told(250, 290, 1, wish(Outcome.DOWN, "0.50")))
+    engine = exchange_truth.settings.engine.model_copy(update={"reading_every_seconds": 20.0})
+    exchange_truth.settings = exchange_truth.settings.model_copy(update={"engine": engine})
+    run = exchange_truth.play_on_wire(
+        [tape], Scheduled(told, exits), meddle=die, look=at_seconds((sent, send)), lives=2
+    )
     assert run.held(MARKET, Outcome.UP) == 0
     assert run.sql("select cash_micro from cash") == [(run.cash,)]
     (bought,) = run.truth.trades
     ((outcome, cause, was, now),) = run.sql("select outcome, cause, before_micro, after_micro from adjustments")
     assert (outcome, cause.split(":")[0], was, now) == ("UP", "missing", shares(20), 0)
     ((at, _),) = noted(run, nt.AdjustmentBooked)
-    assert started[1] - bought.matched_at >= seconds(180)
-    assert started[1] < at < started[1] + seconds(95), "two readings half a minute apart show it, one a minute"
+    assert at > bought.matched_at + seconds(120), "younger than two minutes, nothing is closed"
+    assert started[1] < at < max(started[1], bought.matched_at + seconds(120)) + seconds(95), (
+        "two readings half a minute apart show it, one a minute"
+    )
     assert run.notes(nt.MarketHalted), "a person is called"
+    assert len(run.placed(Side.BUY)) == 1
+    denied = {note.limit for when, note in noted(run, nt.EntryDenied) if when >= after(250)}
+    assert denied == {"market halted"}
     (settled,) = run.notes(nt.MarketSettled)
     paid = bought.taker.cash + bought.taker.fee
     assert (settled.redeemable, settled.pnl) == (0, -paid), "what the trades say, and no payout"
     assert run.placed(Side.SELL) == []
 
+
+MANY = 1_000
+"""More often than anything is asked, so that what is left says how often each was."""
 
 EMPTY = {
     "no balance": (BALANCE,),
@@ -268,7 +319,7 @@ def test_a_start_that_cannot_see_what_is_held_changes_nothing_and_opens_nothing(
         if how == "an error":
             floor.faults.switch_on(Switch(fault=Fault.ERROR_BEFORE, where=BALANCE, times=None, skip=1))
         for where in EMPTY.get(how, ()):
-            floor.fail(Fault.ANSWER_EMPTY, where, times=None)
+            floor.fail(Fault.ANSWER_EMPTY, where, times=MANY)
 
     def die(floor: Floor, event: AnyEvent, step: Step) -> None:
         if not killed and isinstance(event, ev.OrderFilled) and event.stage is TradeStage.CONFIRMED:
@@ -278,25 +329,34 @@ def test_a_start_that_cannot_see_what_is_held_changes_nothing_and_opens_nothing(
 
     killed: list[int] = []
     seen = Seen()
-    heal = at_seconds((110, lambda floor: floor.faults.switch_off()))
+    struck: dict[str, int] = {}
+
+    def mend(floor: Floor) -> None:
+        struck.update({one.where: MANY - one.times for one in floor.faults.switches() if one.times is not None})
+        floor.faults.switch_off()
+
+    heal = at_seconds((110, mend))
 
     def look(floor: Floor) -> None:
         heal(floor)
         seen(floor)
 
-    told = (*ONE, Told(60, 110, 1, wish(Outcome.DOWN, "0.50")))
+    told = (*ONE, Told(60, 200, 1, wish(Outcome.DOWN, "0.50")))
     tape = tape_file(MARKET, steady(MARKET, "0.50x20 0.49x500", "0.52x20 0.53x500"))
     run = exchange_truth.play_on_wire([tape], Scheduled(told, AT_ONCE), meddle=die, look=look, lives=2)
     run.agree()
     assert killed
-    hits = run.floor.hits(Fault.ERROR_BEFORE) + run.floor.hits(Fault.ANSWER_EMPTY)
-    assert hits > 2
+    assert run.floor.hits(Fault.ERROR_BEFORE) > 2 if how == "an error" else set(struck) == set(EMPTY[how])
+    assert all(count > 1 for count in struck.values()), struck
     assert run.sql("select count(*) from adjustments") == [(0,)]
     held = run.sql("select shares_micro from positions where outcome = 'UP'")
     assert held == [(shares(20),)]
-    if how in ("an error", "no balance", "nothing at all"):
-        assert [at for at, _ in run.placed(Side.BUY) if at > killed[0]] == [], "nothing was opened on it"
-        assert run.notes(nt.ReadingFailed if how == "an error" else nt.DriftFound)
-    else:
-        assert run.notes(nt.DriftFound) == run.notes(nt.MarketHalted) == []
+    bought = [at for at, _ in run.placed(Side.BUY) if at > killed[0]]
+    assert all(at > after(110) for at in bought) or how in ("no trades", "no orders")
+    halts = how in ("no balance", "nothing at all")
+    assert len(bought) == (not halts), "once, and never where a person is called"
+    if how == "an error":
+        assert after(110) < bought[0] < after(115), "as soon as it can be read"
+        assert run.notes(nt.ReadingFailed)
+    assert bool(run.notes(nt.DriftFound)) is bool(run.notes(nt.MarketHalted)) is halts
     assert seen.last == [shares(20)] * len(run.placed(Side.BUY))

@@ -56,6 +56,8 @@ def test_after_a_start_the_row_says_what_the_trades_of_the_venue_say(exchange_tr
     run = exchange_truth.play_on_wire([tape], Scheduled(told, AT_ONCE), before=before, meddle=meddle, lives=2)
     run.agree()
     assert befell(run, sim.Mishap.TRADE_FAILED) == fails
+    assert run.floor.hits(Fault.FRAME_LOST) == 1
+    assert run.floor.hits(Fault.STREAM_FROZEN) > 0
     known, kept, total = (shares(10), usd(5)), (shares("9.87"), usd("5.0337")), (shares("19.87"), usd("10.0337"))
     assert rows == [("bought", [known]), ("killed", [known]), ("started", [kept if fails else total])]
     assert run.held(market, Outcome.UP) == (kept if fails else total)[0]

@@ -88,8 +88,9 @@ def most_live(run: WireOutcomes) -> int:
     most = 0
     for told in logged(run, "did", "OrderUpdated"):
         order = told["order"]
+        gone = told["change"] == "CANCELLATION" or order["matched"] == order["size"]
         if order["side"] == "SELL":
-            (live.add if told["change"] == "PLACEMENT" else live.discard)(order["id"])
+            (live.discard if gone else live.add)(order["id"])
         most = max(most, len(live))
     return most
 
@@ -125,11 +126,18 @@ def test_a_target_that_does_not_score_is_moved_once(
     run = play(exchange_truth, taking(MOVED))
     assert sales(run) == [price("0.99"), price("0.97")]
     assert most_live(run) == 1
-    known_gone = [event.at for event in happened(run, ev.OrderCancelled)]
-    assert run.placed(Side.SELL)[1][0] >= known_gone[0]
+    (_, moved) = [one["at"] for one in logged(run, "asked", "Submit") if one["side"] == "SELL"]
+    changes = [one for one in logged(run, "did", "OrderUpdated") if one["order"]["side"] == "SELL"]
+    told = [(one["change"], one["order"]["price"]) for one in changes[:3]]
+    old, new = price("0.99"), price("0.97")
+    assert told == [("PLACEMENT", old), ("CANCELLATION", old), ("PLACEMENT", new)]
+    assert logged(run, "asked", "Cancel")[0]["at"] <= changes[1]["at"] < moved, "gone before the new one is asked for"
+    (known_gone, *_) = [event.at for event in happened(run, ev.OrderCancelled)]
+    assert run.placed(Side.SELL)[1][0] >= known_gone
     (move,) = run.notes(nt.RewardMoved)
     assert (move.before, move.after) == (price("0.99"), price("0.97"))
     assert (move.shares, move.conceded) == (shares(60), usd("1.20"))
+    assert line_of(move).endswith("rests at 0.97, not 0.99, for rewards: concedes 1.2 USD, earns 0.0000 USD estimated")
     assert move.estimate == 0, "above 0.90 a maker on one side alone earns nothing"
     assert scores(run) == [Score.NOT_SCORING, Score.SCORING]
     show_report(read_report(run.folder))

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from polystra.app.settings import Settings
 from polystra.core import notes as nt
 from polystra.core.events import PricePrinted
 from polystra.core.ids import OrderId
@@ -70,6 +71,12 @@ def bidding(at: str = "0.48", exits: ExitPolicy | None = None, *more: Told) -> S
     return Scheduled((*(Told(20, 900, made, bid) for made in range(3)), *more), exits or ExitPolicy())
 
 
+def _hash_of(run: WireOutcomes, order: int) -> str:
+    """The venue's name of one of our orders."""
+    ((name,),) = run.sql("select venue_order from orders where id = ?", order)
+    return str(name)
+
+
 def cancels(run: WireOutcomes) -> list[int]:
     """When the exchange was asked to cancel, each."""
     return [one["at"] for one in logged(run, "asked", "Cancel")]
@@ -79,25 +86,31 @@ def cancels(run: WireOutcomes) -> list[int]:
 def test_an_entry_that_rests_for_301_s_on_the_losing_side_is_cancelled_once_and_its_cash_is_free(
     exchange_truth: WireStage,
 ) -> None:
-    """The market's limit leaves room for one of two bids: the one for Down is denied until the cancel is known."""
-    exchange_truth.settings = staking(exchange_truth.settings, max_market_usd=Decimal(60))
+    """A stake is half of what is free. 40 of 80 USD rest in a bid for Up, so 20 are bid for Down; once the cancel is
+    known, 40 are."""
+    told = exchange_truth.settings.model_dump()
+    told["simulation"]["starting_cash_usd"] = 80
+    told["stakes"]["bet_percent"] = 100
+    exchange_truth.settings = Settings.model_validate(told)
     down = Told(30, 900, 0, wish(Outcome.DOWN, "0.48", rests=True))
     tape = tape_file(MARKET, day(STRIKE - 1), "0")
     run = exchange_truth.play_on_wire([tape], bidding("0.48", None, down))
     run.agree()
-    first, second = run.placed(Side.BUY)
+    first, small, last = run.placed(Side.BUY)
     age = cancels(run)[0] - first[0]
     assert seconds(300) < age < seconds(301.5), "live for 301 s"
-    assert len([one for one in cancels(run) if one < after(400)]) == 1, "cancelled once"
+    of_first = [one for one in logged(run, "asked", "Cancel") if _hash_of(run, 1) in one["orders"]]
+    assert len(of_first) == 1, "cancelled once"
     assert ends_of(run, 1) == "CANCELLED"
     (given_up, *_) = run.notes(nt.EntryGivenUp)
     assert (given_up.order, given_up.why) == (1, Why.AGED)
     denied = [(note.limit, note.value) for note in run.notes(nt.EntryDenied)]
     assert ("second try", "losing side") in denied
-    assert "market exposure" in dict(denied)
-    assert second[1].outcome is Outcome.DOWN
-    assert cancels(run)[0] < second[0] < cancels(run)[0] + seconds(1.5), "the cash is free"
-    assert [terms.outcome for _, terms in run.placed(Side.BUY)] == [Outcome.UP, Outcome.DOWN]
+    assert [terms.outcome for _, terms in (first, small, last)] == [Outcome.UP, Outcome.DOWN, Outcome.DOWN]
+    assert first[1].shares == shares("83.33")
+    assert small[1].shares == shares("41.66"), "what rests is not staked again"
+    assert cancels(run)[0] < last[0] < cancels(run)[0] + seconds(1.5)
+    assert last[1].shares == first[1].shares, "the cash is free"
     assert run.truth.trades == ()
 
 

@@ -79,6 +79,7 @@ def test_a_merge_that_ran_without_an_answer_is_booked_and_not_sent_again(
     exchange_truth.fail(fault)
     (first, why), second = exchange_truth.merge()
     assert (first, second) == ("wanted", BUSY)
+    assert exchange_truth.hits(fault) == 1
     assert why.startswith("no answer, it may have run")
     assert exchange_truth.cash == LEFT
     assert exchange_truth.merge() == [("paid", "the shares are gone"), ("paid", "")]
@@ -92,6 +93,7 @@ def test_a_merge_that_never_arrived_is_sent_again_only_when_it_can_run_no_more(
 ) -> None:
     exchange_truth.fail(fault)
     assert exchange_truth.merge()[0][0] == "wanted"
+    assert exchange_truth.hits(fault) == 1
     exchange_truth.pass_by(600)
     (stage, why), _ = exchange_truth.merge(patience=AT_ONCE)
     assert stage == "wanted"
@@ -106,6 +108,7 @@ def test_a_merge_that_never_arrived_is_sent_again_only_when_it_can_run_no_more(
 def test_a_refused_merge_may_be_tried_again_at_once(exchange_truth: PairPurse) -> None:
     exchange_truth.fail(Fault.ERROR_BEFORE, http=429)
     assert [stage for stage, _ in exchange_truth.merge()] == ["failed", "paid"]
+    assert exchange_truth.hits(Fault.ERROR_BEFORE) == 1
     assert [stage for stage, _ in exchange_truth.merge()] == ["paid"]
     assert is_all_cash(exchange_truth)
 
@@ -190,6 +193,7 @@ def test_pairs_that_the_chain_does_not_have_are_no_reason_to_send(exchange_truth
 def test_a_node_that_does_not_answer_is_no_reason_to_send(exchange_truth: PairPurse) -> None:
     exchange_truth.fail(Fault.ERROR_BEFORE, "POST /rpc", times=None)
     assert [stage for stage, _ in exchange_truth.merge()] == [None, None]
+    assert exchange_truth.hits(Fault.ERROR_BEFORE) == 2
     assert (exchange_truth.steps, exchange_truth.batches) == ([], 0)
 
 
@@ -197,6 +201,7 @@ def test_a_relayer_without_a_nonce_is_not_asked(exchange_truth: PairPurse) -> No
     where = "GET /relayer/v1/account/transactions/params"
     exchange_truth.fail(Fault.ERROR_BEFORE, where, times=None)
     assert [stage for stage, _ in exchange_truth.merge()] == [None, None]
+    assert exchange_truth.hits(Fault.ERROR_BEFORE) == 2
     assert (exchange_truth.steps, exchange_truth.batches) == ([], 0)
 
 

@@ -144,9 +144,16 @@ def test_merges_and_redemptions_share_one_budget(exchange_truth: Play) -> None:
 @pytest.mark.spec("X17.A2")
 def test_what_a_budget_of_none_left_over_is_redeemed(exchange_truth: Play) -> None:
     """Without a transaction left pairs stay, and resolve; the next life redeems them, and merges nothing."""
-    ran = exchange_truth(settings(budget=0, enabled=True, every_seconds=10), LATE, strategy=both(), files=[CALM])
-    assert (ran.batches, ran.notes(nt.MergeMoved)) == (0, [])
-    agrees(ran, Shares(0))
+    poor = settings(budget=0, enabled=True, every_seconds=10)
+    rich = settings(budget=5, redeems=True, enabled=True, every_seconds=10)
+    ran = exchange_truth(poor, LATE, strategy=both(), files=[CALM], later=[(rich, LATE + 200)])
+    assert ran.notes(nt.MergeMoved) == []
+    assert ran.batches == 1
+    ((market, paid),) = ran.sql("SELECT market, amount_micro FROM redemptions")
+    (settled,) = ran.notes(nt.MarketSettled)
+    assert (market, paid) == (WINDOW.id, settled.redeemable)
+    assert ran.sql("SELECT cash_micro, merged_micro FROM cash") == [(ran.cash, 0)]
+    assert ran.notes(nt.DriftFound) == []
 
 
 @pytest.mark.spec("X17.A2")

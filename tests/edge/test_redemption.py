@@ -65,6 +65,7 @@ def test_no_more_transactions_than_the_budget_has(exchange_truth: Purse) -> None
     assert exchange_truth.batches == 1
     with exchange_truth.ledger() as ledger:
         assert ledger.transactions_tried(Instant(0)) == 1
+    assert exchange_truth.cash == exchange_truth.really == usd(90)
 
 
 @pytest.mark.spec("X17.A1")
@@ -150,6 +151,7 @@ def test_a_transaction_that_the_relayer_forgot_is_found_on_the_chain(exchange_tr
     assert exchange_truth.round(most=1)[0] == ("paid", "the shares are gone")
     assert exchange_truth.hits(Fault.ERROR_BEFORE) == 1
     assert exchange_truth.batches == 1
+    assert exchange_truth.cash == exchange_truth.really == usd(90)
 
 
 @pytest.mark.spec("X17.A1")
@@ -178,6 +180,7 @@ def test_one_that_the_relayer_gave_up_and_the_chain_ran_is_paid(exchange_truth: 
     assert exchange_truth.cash == exchange_truth.really == usd(100)
 
 
+@pytest.mark.spec("X17.A1")
 def test_one_who_died_between_writing_and_sending_finds_out_before_anything_is_sent(exchange_truth: Purse) -> None:
     exchange_truth.resolve()
     with exchange_truth.ledger() as ledger:

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 
@@ -31,6 +32,7 @@ from polystra.edge.polymarket.relayer import CannotRedeem
 from polystra.edge.polymarket.wallet import SignatureType, Wallet
 from polystra.edge.store.journal import Seen, read_journal
 from polystra.edge.tapes.format import TapeFile
+from polystra.exchange.faults import Fault
 from polystra.sim.records import Account
 from tests.edge.cli_cases import polystra
 from tests.truth import scripted, steady, tape_file, window, wish
@@ -89,8 +91,11 @@ def play(
     *,
     strategy: Strategy | None = None,
     files: Sequence[TapeFile] = FILES,
+    beforehand: Any = None,
+    later: Sequence[tuple[Settings, float]] = (),
 ) -> Ran:
-    """One life at an exchange of its own, at great speed, until so many seconds after the first window's start."""
+    """One life at an exchange of its own, at great speed, until so many seconds after the first window's start, and
+    `later` ones, each with its settings and end. Before the first and after the last one somebody may call there."""
     standing = stand(
         Blueprint(
             settings=chosen,
@@ -108,7 +113,7 @@ def play(
 
     async def trade() -> None:
         told: asyncio.Future[Hosted] = asyncio.get_running_loop().create_future()
-        ended, stopped = asyncio.Event(), asyncio.Event()
+        ended = asyncio.Event()
         hosting = asyncio.create_task(host(standing, told.set_result, ended, port=0))
         try:
             hosted = await told
@@ -116,14 +121,11 @@ def play(
                 **{name: getattr(hosted.urls, name) for name in URLS}, mode=TimeMode.RECORDED, clock=hosted.clock
             )
             script = strategy or scripted({10: wish(Outcome.UP, "0.52")})
-            with Trader(folder, chosen, seed=1, strategy=script) as trader:
-                async with connected(place, ran.wallet, seed=1) as far:
-                    tell = lambda event, step: ran.steps.append((event, step))  # noqa: E731
-                    trading = asyncio.create_task(trader.trade(far, {FIRST.series}, tell, stopped=stopped))
-                    ending = asyncio.create_task(_stop(standing, until, stopped))
-                    await asyncio.wait({trading, ending}, return_when=asyncio.FIRST_COMPLETED)
-                    stopped.set()
-                    await trading
+            if beforehand is not None:
+                await beforehand(hosted)
+            for own, end in ((chosen, until), *later):
+                with Trader(folder, own, seed=1, strategy=script) as trader:
+                    await _live(ran, trader, place, end)
             if afterwards is not None:
                 await afterwards(hosted)
         finally:
@@ -139,13 +141,75 @@ def play(
 URLS = ("clob", "market_ws", "user_ws", "gamma", "prices", "relayer", "rpc", "control")
 
 
+async def _live(ran: Ran, trader: Trader, place: Place, until: float) -> None:
+    stopped = asyncio.Event()
+    async with connected(place, ran.wallet, seed=1) as far:
+        tell = lambda event, step: ran.steps.append((event, step))  # noqa: E731
+        trading = asyncio.create_task(trader.trade(far, {FIRST.series}, tell, stopped=stopped))
+        ending = asyncio.create_task(_stop(ran.standing, until, stopped))
+        await asyncio.wait({trading, ending}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.set()
+        await trading
+
+
 async def _stop(standing: Standing, until: float, stopped: asyncio.Event) -> None:
     await standing.venue.until(Instant(FIRST.start + seconds(until)))
     stopped.set()
 
 
-def test_the_trader_redeems_what_it_won_and_sees_no_drift(tmp_path: Path) -> None:
-    ran = play(tmp_path, settings(enabled=True, every_seconds=10), SignatureType.POLY_1271, 800)
+Play = Callable[..., Ran]
+
+
+@pytest.fixture
+def exchange_truth(tmp_path: Path) -> Play:
+    """Plays at an exchange that is there still afterwards, to say what the wallet really has."""
+
+    def played(chosen: Settings, until: float, afterwards: Any = None, **more: Any) -> Ran:
+        return play(tmp_path, chosen, SignatureType.POLY_1271, until, afterwards, **more)
+
+    return played
+
+
+class Calls:
+    """How often the chain and its relayer were asked, counted by replies that are late by nothing."""
+
+    count = 0
+
+    async def watch(self, hosted: Hosted) -> None:
+        async with aiohttp.ClientSession() as http:
+            for route in ("POST /rpc", "POST /relayer/submit"):
+                switch = {"fault": Fault.REPLY_LATE, "where": route, "times": None, "delay": 0}
+                (await http.post(f"{hosted.urls.control}/faults", json=switch)).raise_for_status()
+
+    async def read(self, hosted: Hosted) -> None:
+        async with aiohttp.ClientSession() as http:
+            answer = await (await http.get(f"{hosted.urls.control}/faults")).json()
+        self.count = answer["hits"][Fault.REPLY_LATE]
+
+
+def asked(ran: Ran) -> set[str]:
+    """The kinds of everything that was ever asked of the exchange, from its own log."""
+    lines = (ran.folder / EXCHANGE_LOG).read_text(encoding="utf-8").splitlines()
+    return {line["asked"]["type"] for line in map(json.loads, lines) if "asked" in line}
+
+
+@pytest.mark.spec("S24.A1")
+@pytest.mark.parametrize("redeems", [False, True])
+def test_settling_a_winner_makes_no_call_to_the_chain(exchange_truth: Play, redeems: bool) -> None:
+    """This wallet has a relayer. A winner settles without it; only redemption, where it is enabled, calls there."""
+    calls = Calls()
+    chosen = settings(enabled=redeems, every_seconds=10)
+    ran = exchange_truth(chosen, 440, calls.read, beforehand=calls.watch, files=FILES[:1])
+    (settled,) = ran.notes(nt.MarketSettled)
+    assert settled.redeemable == usd(96)
+    assert (calls.count > 0, ran.batches) == (redeems, int(redeems))
+    assert asked(ran) & {"Redeem", "Merge"} == ({"Redeem"} if redeems else set())
+    assert ran.sql("SELECT cash_micro FROM cash") == [(ran.cash,)]
+
+
+@pytest.mark.spec("X17.A1")
+def test_the_trader_redeems_what_it_won_and_sees_no_drift(exchange_truth: Play) -> None:
+    ran = exchange_truth(settings(enabled=True, every_seconds=10), 800)
     settled = [note for note in ran.notes(nt.MarketSettled) if note.redeemable]
     paid = [note for note in ran.notes(nt.ClaimMoved) if note.stage is ClaimStage.PAID]
     assert [note.market for note in paid] == [note.market for note in settled] == [FIRST.id, SECOND.id]
@@ -160,9 +224,10 @@ def test_the_trader_redeems_what_it_won_and_sees_no_drift(tmp_path: Path) -> Non
     assert sum(isinstance(event, ClaimReported) for event in heard) == 6
 
 
-def test_it_stays_within_its_budget(tmp_path: Path) -> None:
+@pytest.mark.spec("X17.A1")
+def test_it_stays_within_its_budget(exchange_truth: Play) -> None:
     chosen = settings(enabled=True, every_seconds=10, max_batches_per_day=1)
-    ran = play(tmp_path, chosen, SignatureType.POLY_1271, 760)
+    ran = exchange_truth(chosen, 760)
     assert len([note for note in ran.notes(nt.MarketSettled) if note.redeemable]) == 2
     assert ran.batches == 1
     assert ran.sql("SELECT market FROM redemptions") == [(FIRST.id,)]
@@ -174,7 +239,8 @@ def test_a_wallet_for_which_nobody_redeems_is_said_before_anything_is_traded(tmp
         play(tmp_path, settings(enabled=True), SignatureType.EOA, 5)
 
 
-def test_the_command_redeems_for_a_run_that_is_stopped_and_only_once(tmp_path: Path) -> None:
+@pytest.mark.spec("X17.A1")
+def test_the_command_redeems_for_a_run_that_is_stopped_and_only_once(exchange_truth: Play, tmp_path: Path) -> None:
     said: list[Any] = []
 
     async def afterwards(hosted: Hosted) -> None:
@@ -190,7 +256,7 @@ def test_the_command_redeems_for_a_run_that_is_stopped_and_only_once(tmp_path: P
             ran = await asyncio.to_thread(polystra, *command)
             said.append((ran.code, json.loads(ran.out)["claims"]))
 
-    ran = play(tmp_path, settings(), SignatureType.POLY_1271, 420, afterwards)
+    ran = exchange_truth(settings(), 420, afterwards)
     claim = {"window": FIRST.slug, "claim_usd": "96", "paid_usd": "0", "transaction": None}
     (dry, poor, paid, again) = said
     assert dry == (0, [{**claim, "stage": "waits", "why": ""}])

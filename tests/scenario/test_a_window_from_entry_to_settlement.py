@@ -11,7 +11,6 @@ from tests.truth import Observed, Stage, book, scripted, steady, tape_file, wind
 TARGET = ExitPolicy(target=price("0.99"), min_age=seconds(60))
 
 
-@pytest.mark.spec("S24.A1")
 def test_an_entry_held_to_a_won_settlement_is_redeemable_and_not_cash(exchange_truth: Stage) -> None:
     market = window()
     tape = tape_file(market, steady(market, "0.50x500 0.49x500", "0.52x200 0.53x500"))

@@ -14,7 +14,7 @@ from polystra.core.commands import TakeSnapshot
 from polystra.core.fees import FeeSchedule
 from polystra.core.strategy import ExitPolicy, StopPolicy, Wish
 from polystra.core.terms import Outcome, Purpose, Side
-from polystra.core.units import Instant, cost_of, price, seconds
+from polystra.core.units import Instant, cost_of, price, seconds, usd
 from polystra.edge.tapes.format import TapeFile
 from polystra.sim.latency import Delays, fixed
 from tests.truth import (
@@ -116,18 +116,26 @@ def test_an_exit_filled_just_before_its_replacement_is_not_replaced(exchange_tru
 
 @pytest.mark.spec("C3.A1")
 def test_a_stop_that_comes_50_ms_after_the_exit_was_filled_sells_nothing(exchange_truth: Stage) -> None:
-    """The price touches the target, then falls through the stop before we hear of our fill: no second sell order."""
+    """The price touches the target, then falls through the stop, and the stop is wanted before our fill is heard of,
+    half a second late: no second sell order, and the row closes at the target."""
     market = window()
     late = fixed(seconds(0.2))
-    rules = exchange_truth.rules(delays=Delays(submit=fixed(seconds(0.05)), answer=late, user=late, market=late))
+    slow = fixed(seconds(0.5))
+    rules = exchange_truth.rules(delays=Delays(submit=fixed(seconds(0.05)), answer=late, user=slow, market=late))
     policy = ExitPolicy(target=price("0.90"), stop=StopPolicy(price=price("0.30"), min_age=seconds(5)))
     rows = [*steady(market, "0.50x500", "0.52x20", end=100), book(market, 100, "0.90x500", "0.92x500")]
-    rows += [book(market, 100 + at / 100, "0.20x500", "0.22x500") for at in range(1, 20_000, 50)]
+    rows += [book(market, 100.05 + count, "0.20x500", "0.22x500") for count in range(199)]
     run = _play_in(exchange_truth, "run", [tape_file(market, rows)], {10.0: wish(Outcome.UP, "0.52")}, policy, rules)
     run.agree()
+    assert [note.bid for note in run.notes(nt.StopTriggered)] == [price("0.20")]
+    (triggered, _), *_ = _timed(run, nt.StopTriggered)
+    (heard, _), *_ = [one for one in _timed(run, nt.FillBooked) if one[1].side is Side.SELL]
+    assert triggered < heard, "the stop was wanted first"
     assert [terms.purpose for _, terms in run.placed(Side.SELL)] == [Purpose.TARGET]
     (sold,) = [trade for trade in run.truth.trades if trade.maker.account == TRADER]
     assert (sold.maker.price, run.held(market, Outcome.UP)) == (price("0.90"), 0)
+    (done,) = run.notes(nt.MarketSettled)
+    assert done.pnl == run.cash - usd(1_000)
 
 
 @pytest.mark.spec("X2.A2")

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from random import Random
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from polystra.core.fees import NO_FEE, fee_of_fill
-from polystra.core.ids import MarketId, TokenId, VenueOrderId
 from polystra.core.markets import Payout
 from polystra.core.orders import Order
 from polystra.core.positions import FLAT, Adjustment, Holding, MarketPosition, position_of
 from polystra.core.terms import Liquidity, Outcome, Side, TradeStage
 from polystra.core.units import Instant, Shares, price, seconds, shares, usd
-from polystra.sim import messages as sim
-from polystra.sim.exchange import Exchange
-from polystra.sim.records import Account
-from polystra.sim.rules import Rules
-from tests.unit.core.samples import CRYPTO, NOON, OLD_CRYPTO, fill, levels, order, selling, terms
+from tests.unit.core.samples import CRYPTO, NOON, OLD_CRYPTO, fill, order, selling, terms
 
 UP_WINS, DOWN_WINS, VOID = Payout(usd(1)), Payout(usd(0)), Payout(usd("0.5"))
 
@@ -64,46 +58,6 @@ def test_a_holding_begins_anew_after_everything_was_sold() -> None:
     assert up(first, sale, bought("0.55", "6", 3, when=60)).opened_at == after(60)
     part = sold("0.60", "5.99", when=30)
     assert up(first, part, bought("0.55", "6", 3, when=60)).opened_at == NOON
-
-
-@pytest.mark.spec("S28.A1", pure="the simulated exchange is driven directly, and its own trades are what is folded")
-def test_a_limit_of_55_filled_at_52_and_53_was_bought_at_their_average() -> None:
-    """The entry is what the exchange's trades say, weighted by size, and not the limit of the order."""
-    exchange, now, ann = Exchange(Rules(), Random(1)), Instant(10**15), Account("0xann")
-    market = MarketId("0xm")
-    facts = sim.MarketFacts(
-        id=market, up_token=TokenId("11"), down_token=TokenId("12"), taker_hold=seconds(0), fee_rate=70_000
-    )
-    exchange.handle(sim.ListMarket(market=facts), now)
-    exchange.handle(sim.Deposit(account=ann, amount=usd(100)), now)
-    exchange.handle(sim.SetBook(market=market, bids=(), asks=levels(p52="2", p53="4")), now)
-    exchange.handle(
-        sim.Submit(
-            account=ann,
-            order=VenueOrderId("0x1"),
-            token=facts.up_token,
-            side=Side.BUY,
-            maker_amount=usd("3.3"),
-            taker_amount=shares(6),
-        ),
-        now,
-    )
-    legs = [trade.taker for trade in exchange.trades(ann)]
-    fills = [
-        fill(
-            at=now,
-            liquidity=Liquidity.TAKER,
-            fee_usd=fee_of_fill(CRYPTO, Side.BUY, Liquidity.TAKER, leg.price, leg.shares).usd,
-        )
-        for leg in legs
-    ]
-    fills = [replace(one, price=leg.price, shares=leg.shares) for one, leg in zip(fills, legs, strict=True)]
-    held = up(order(terms("0.55", "6"), fills=tuple(fills)))
-    truth = exchange.truth().account(ann)
-    assert {leg.price for leg in legs} == {price("0.52"), price("0.53")}
-    assert held.entry_price == (2 * 520_000 + 4 * 530_000) // 6 == 526_666
-    assert held.shares == truth.of(facts.up_token) == shares(6)
-    assert held.cost == usd(100) - truth.cash, "fees included, to the micro-unit"
 
 
 def test_a_second_pass_over_the_same_trades_makes_no_change() -> None:
