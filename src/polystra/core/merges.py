@@ -22,8 +22,8 @@ class PairsHeld(Struct, frozen=True, gc=False, kw_only=True):
     """What our books say of a market's pairs.
 
     `up` and `down` have reached the chain and are not sold; `up_alone` and `down_alone` are in the same wallet and left
-    alone. `free` is what may be merged; below zero when a sale came in between. `quiet`: no trade is on its way, so that
-    the chain should have just these. `merging` are the merges that the engine knows to be on their way.
+    alone. `free` is what may be merged; below zero when a sale came in between. `quiet`: no trade is on its way, so
+    that the chain should have just these. `merging` are the merges that the engine knows to be on their way.
     """
 
     market: Market
