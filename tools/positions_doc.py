@@ -117,6 +117,7 @@ them up. What the venue pays is not booked: earned stays unknown.
 | two readings show up to {small} % less | written off as an adjustment, in the open |
 | two readings show nothing, no order holds it, and it is {missing} s old | closed as `missing`, market halted |
 | two readings show any other difference | nothing is written over; market halted, a person is told |
+| two readings show other cash | nothing is opened anywhere until a reading agrees, with nothing on its way |
 
 Trades outside are found on the user stream and in readings: their orders are none of ours. What was traded before the
 ledger's first balance was read is in that balance, and moves no cash again. With `leave`, cash from a redemption

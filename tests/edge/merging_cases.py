@@ -17,7 +17,7 @@ from polystra.core.engine import Engine
 from polystra.core.events import MergeReported
 from polystra.core.ids import OrderId, TradeId, VenueOrderId
 from polystra.core.markets import Payout
-from polystra.core.notes import FillBooked, MarketFollowed, MarketSettled, OrderMoved
+from polystra.core.notes import FillBooked, MarketFollowed, MarketSettled, OrderMoved, OutsideOrderSeen
 from polystra.core.terms import Liquidity, OrderTerms, Outcome, Purpose, Side, TimeInForce, TradeStage
 from polystra.core.units import Instant, Nanos, Shares, Usd, price, shares, usd
 from polystra.edge.polymarket.relayer import Relayer
@@ -72,22 +72,7 @@ class PairPurse(Purse):
             time_in_force=TimeInForce.FAK,
         )
         order = self._placed(ledger, terms, "CANCELLED")
-        fill = FillBooked(
-            order=order,
-            trade=TradeId(f"t{order}"),
-            market=market,
-            outcome=outcome,
-            side=Side.BUY,
-            price=price("0.50"),
-            shares=shares(10),
-            liquidity=Liquidity.TAKER,
-            stage=TradeStage.CONFIRMED,
-            fee_usd=Usd(0),
-            fee_shares=Shares(0),
-            cash=usd(-5),
-            late=False,
-        )
-        ledger.record(order + 1, Instant(START + order), [], [fill])
+        ledger.record(order + 1, Instant(START + order), [], [_bought(order, market, outcome, shares(10))])
 
     def _placed(self, ledger: Any, terms: OrderTerms, state: str) -> OrderId:
         self._orders += 1
@@ -96,6 +81,32 @@ class PairPurse(Purse):
         moved = OrderMoved(order=order, market=terms.market, before="SUBMITTING", after=state, cause="told")
         ledger.record(order + 1, Instant(START + order), [ready], [moved])
         return order
+
+    def bought_by_hand(self, market: Any, count: str) -> None:
+        """The person whose wallet it is has as many pairs beside ours, and they are left alone."""
+        self.running.feed(sim.Split(account=Account(WALLET), market=market.id, shares=shares(count)))
+        with self.ledger() as ledger:
+            ledger.begin_run(START, HEAD, "journal-0004.plj")
+            for outcome in Outcome:
+                self._left_alone(ledger, market.id, outcome, shares(count))
+
+    def _left_alone(self, ledger: Any, market: Any, outcome: Outcome, count: Shares) -> None:
+        self._orders += 1
+        order, at = OrderId(self._orders), Instant(START + self._orders)
+        terms = OrderTerms(
+            market=market,
+            outcome=outcome,
+            side=Side.BUY,
+            purpose=Purpose.LEFT_ALONE,
+            price=price("0.50"),
+            shares=count,
+            time_in_force=TimeInForce.GTC,
+        )
+        seen = OutsideOrderSeen(
+            order=order, venue_order=VenueOrderId(f"0xhand{order}"), market=market, terms=terms, traded_at=at
+        )
+        moved = OrderMoved(order=order, market=market, before="", after="FILLED", cause="not ours")
+        ledger.record(order, at, [], [seen, moved, _bought(order, market, outcome, count)])
 
     def on_sale(self, market: Any, outcome: Outcome, count: str) -> None:
         """A sell of ours rests by the ledger."""
@@ -177,6 +188,24 @@ class PairPurse(Purse):
         """Shares by the ledger: Down and Up of each market."""
         with closing(sqlite3.connect(self.path)) as db:
             return [one for (one,) in db.execute("SELECT shares_micro FROM positions ORDER BY market, outcome")]
+
+
+def _bought(order: OrderId, market: Any, outcome: Outcome, count: Shares) -> FillBooked:
+    return FillBooked(
+        order=order,
+        trade=TradeId(f"t{order}"),
+        market=market,
+        outcome=outcome,
+        side=Side.BUY,
+        price=price("0.50"),
+        shares=count,
+        liquidity=Liquidity.TAKER,
+        stage=TradeStage.CONFIRMED,
+        fee_usd=Usd(0),
+        fee_shares=Shares(0),
+        cash=Usd(-count // 2),
+        late=False,
+    )
 
 
 def pair_purse(running: Running, path: Path) -> PairPurse:

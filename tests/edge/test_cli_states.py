@@ -49,8 +49,27 @@ def test_the_words_of_a_person_are_kept(folder: Path) -> None:
     assert said == expected
     after = polystra("stop", "--out", folder, "--who", "bob", "--json").json
     assert (after["state"], after["was"]) == ("stopped", "paused")
-    lifted = polystra("reduce-only", "--out", folder).out
-    assert "after the stop by bob, polystra stop (stopped by hand)" in lifted
+    assert polystra("arm", "--out", folder).out.startswith(
+        "taken away: the stop by bob, polystra stop (stopped by hand)"
+    )
+
+
+@pytest.mark.parametrize("by_hand", [False, True], ids=["polystra stop", "touch stop"])
+@pytest.mark.parametrize("command", ["pause", "reduce-only"])
+def test_a_stop_is_lifted_by_arming_alone(folder: Path, command: str, by_hand: bool) -> None:
+    if by_hand:
+        (folder / "stop").touch()
+    else:
+        assert polystra("stop", "--out", folder).code == 0
+    before = contents(folder)
+    ran = polystra(command, "--out", folder)
+    assert ran.code == 2
+    assert f"{folder / 'stop'}: stopped by" in ran.error
+    assert "polystra arm first" in ran.error
+    assert contents(folder) == before
+    assert polystra("stop", "--out", folder).code == 0
+    assert polystra("arm", "--out", folder).code == 0
+    assert polystra(command, "--out", folder).code == 0
 
 
 def test_a_file_stop_is_shown_although_no_trader_runs(folder: Path) -> None:

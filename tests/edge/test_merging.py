@@ -17,11 +17,12 @@ from polystra.edge.store.merges import Merge
 from polystra.exchange.faults import Fault
 from polystra.sim import messages as sim
 from polystra.sim.records import Account
-from tests.edge.exchange_cases import CONDITION, Running, exchange
+from tests.edge.exchange_cases import CONDITION, DOWN, UP, Running, exchange
 from tests.edge.merging_cases import NEW, OLD, Died, PairPurse, pair_purse
 from tests.edge.redemption_cases import AT_ONCE
 from tests.edge.relayer_cases import V2, V2_CONDITION, WALLET
 from tests.edge.signing_cases import official
+from tests.edge.test_exchange_relayer import held
 
 PAID = [("new", "wanted"), ("new", "sent"), ("new", "paid"), ("old", "wanted"), ("old", "sent"), ("old", "paid")]
 BUSY = (None, "another transaction is on its way: one after the other")
@@ -203,6 +204,52 @@ def test_a_relayer_without_a_nonce_is_not_asked(exchange_truth: PairPurse) -> No
     assert [stage for stage, _ in exchange_truth.merge()] == [None, None]
     assert exchange_truth.hits(Fault.ERROR_BEFORE) == 2
     assert (exchange_truth.steps, exchange_truth.batches) == ([], 0)
+
+
+# --- pairs of the person whose wallet it is
+
+
+def is_left_to_the_person(purse: PairPurse) -> bool:
+    """Whether our ten pairs of the window are cash, once, and the other hand's ten are there still."""
+    cash, owned = held(purse.running, WALLET)
+    return (purse.cash, cash, purse.batches) == (usd(80), usd(80), 1) and owned[UP] == owned[DOWN] == shares(10)
+
+
+@pytest.mark.spec("X17.A2")
+@pytest.mark.parametrize("wait", [0, 700])
+@pytest.mark.parametrize("fault", [Fault.REPLY_LOST, Fault.ERROR_AFTER])
+def test_a_merge_that_ran_unheard_leaves_the_persons_own_pairs_alone(
+    exchange_truth: PairPurse, fault: Fault, wait: int
+) -> None:
+    """As many pairs as ours are left alone in the same wallet: that they are there does not say that ours are."""
+    exchange_truth.bought_by_hand(OLD, "10")
+    exchange_truth.fail(fault)
+    ((stage, _),) = exchange_truth.merge(only=OLD.slug)
+    assert stage == "wanted"
+    exchange_truth.pass_by(wait)
+    assert exchange_truth.merge(only=OLD.slug) == [("paid", "the shares are gone")]
+    assert exchange_truth.merge(only=OLD.slug) == []
+    assert exchange_truth.steps == [("old", "wanted"), ("old", "paid")]
+    assert is_left_to_the_person(exchange_truth)
+
+
+@pytest.mark.spec("X17.A2")
+def test_a_merge_that_never_arrived_beside_the_persons_pairs_is_sent_again(exchange_truth: PairPurse) -> None:
+    exchange_truth.bought_by_hand(OLD, "10")
+    exchange_truth.fail(Fault.RESET)
+    exchange_truth.merge(only=OLD.slug)
+    exchange_truth.pass_by(661)
+    assert exchange_truth.merge(only=OLD.slug) == [("failed", "it did not run while it could"), ("paid", "")]
+    assert is_left_to_the_person(exchange_truth)
+
+
+@pytest.mark.parametrize(("gone", "ours"), [("4", "6"), ("15", "0")])
+def test_the_persons_pairs_do_not_stand_in_for_ours(exchange_truth: PairPurse, gone: str, ours: str) -> None:
+    exchange_truth.bought_by_hand(OLD, "10")
+    exchange_truth.running.feed(sim.Merge(account=Account(WALLET), market=CONDITION, shares=shares(gone)))
+    nothing = (None, f"the chain has {ours} pairs: not what our books say")
+    assert exchange_truth.merge(only=OLD.slug) == [nothing]
+    assert exchange_truth.batches == 0
 
 
 # --- a window that resolves meanwhile

@@ -312,6 +312,7 @@ LINES: dict[type[nt.Note], Callable[[Any], str]] = {
     nt.BookDistrusted: lambda note: f"book not trusted: {note.why}",
     nt.MarketHalted: lambda note: f"halted, no entries until a person has looked: {note.why}",
     nt.DriftFound: _drift,
+    nt.DriftGone: lambda note: f"cash: ledger and venue agree again at {show(note.cash)}: entries go on",
     nt.AdjustmentBooked: _adjusted,
     nt.ForeignOrderSeen: lambda note: f"order {note.venue_order[:10]} at the venue is not ours: left alone",
     nt.OutsideOrderSeen: _outside,

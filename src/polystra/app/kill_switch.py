@@ -3,7 +3,7 @@
 `stop` is the kill switch: while it is there no order leaves, whatever is in it; `touch stop` does. `state` says
 `paused`, `reduce-only` or `stopped`; what cannot be read, or says anything else, means stopped. Both stand until
 `polystra arm` takes them away, which leaves a word of its own, the file `arm`: a file that got lost arms nobody. The
-trader takes that word when it arms itself. `stop` wins over `state`, and either over `arm`.
+trader takes that word when it arms itself. `stop` wins over `state`, and either takes back an `arm` beside it.
 """
 
 import asyncio
@@ -39,6 +39,10 @@ _QUOTED = 60
 
 class SwitchStuck(PolystraError):
     """A file by which a person commands could not be written or taken away."""
+
+
+class StillStopped(PolystraError):
+    """A person asked for something milder while a stop holds, which only arming lifts."""
 
 
 class Instruction(Struct, frozen=True, kw_only=True):
@@ -78,14 +82,16 @@ class KillSwitch:
         return True
 
     def throw(self, given: Instruction) -> bool:
-        """False when it was thrown already: the first words stay. On a full disk the file may be empty, which stops as
-        well. Raises `SwitchStuck`."""
+        """False when it was thrown already: the first words stay. A word to arm that nobody heard is taken back either
+        way. On a full disk the file may be empty, which stops as well. Raises `SwitchStuck`."""
         try:
             file = os.open(self._stop, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
+            with suppress(OSError):
+                self._arm.unlink(missing_ok=True)
             return False
         except OSError as error:
-            raise SwitchStuck(f"{self._stop}: cannot be written ({error.strerror}): name the folder of a run") from None
+            raise _unwritten(self._stop, error) from None
         try:
             with suppress(OSError):
                 os.write(file, msgspec.json.encode(given) + b"\n")
@@ -117,29 +123,27 @@ class KillSwitch:
 
     def restrict(self, word: Word) -> Word | None:
         """From now on `word` holds, and nothing that was said before; says what that was. Where the same held already
-        the first words stay. Raises `SwitchStuck`."""
+        the first words stay. Raises `StillStopped` for something milder than a stop that holds, and `SwitchStuck`."""
         before = self.word()
-        if before is not None and before.state is word.state:
-            return before
-        _write(self._state, word)
-        try:
-            self._arm.unlink(missing_ok=True)
-            self._stop.unlink(missing_ok=True)
-        except OSError as error:
-            raise SwitchStuck(f"{error.filename}: cannot be taken away ({error.strerror}): remove it by hand") from None
+        if before is not None and before.state is TradingState.STOPPED and word.state is not before.state:
+            path = self._stop if self.thrown else self._state
+            why = f"{path}: stopped by {before.who} ({before.why})"
+            raise StillStopped(f"{why}: {word.state} would lift that. polystra arm first, then say it again")
+        if before is None or before.state is not word.state:
+            _put_in_place(_prepare(self._state, word), self._state)
+        _take_away(self._arm)
         return before
 
     def arm(self, given: Instruction) -> Word | None:
         """Takes the files `stop` and `state` away, and says what held by them; None when neither was there.
 
+        The word to arm is ready before they go, and there after them: beside them it would count as an older one.
         Raises `SwitchStuck`."""
         before = self.word()
-        _write(self._arm, given)
-        try:
-            self._stop.unlink(missing_ok=True)
-            self._state.unlink(missing_ok=True)
-        except OSError as error:
-            raise SwitchStuck(f"{error.filename}: cannot be taken away ({error.strerror}): remove it by hand") from None
+        ready = _prepare(self._arm, given)
+        _take_away(self._stop)
+        _take_away(self._state)
+        _put_in_place(ready, self._arm)
         return before
 
     def take_arm_word(self) -> Instruction | None:
@@ -163,11 +167,13 @@ class Watch:
         self._told = state
 
     def look(self) -> None:
+        """A word to arm is taken before the others are read: one beside them is older, and arms nobody."""
+        given = self._switch.take_arm_word()
         said = self._switch.word()
         if said is not None:
             if said.state is not self._told:
                 self._tell(said)
-        elif (given := self._switch.take_arm_word()) is not None:
+        elif given is not None:
             self._tell(Word(state=TradingState.ARMED, who=given.who, why=given.why))
 
     async def keep_looking(self) -> None:
@@ -216,14 +222,32 @@ def _not_understood(path: Path, what: str) -> Word:
     return Word(state=TradingState.STOPPED, who=f"file {path.name}", why=why)
 
 
-def _write(path: Path, said: Instruction | Word) -> None:
-    """Whole or not at all. Raises `SwitchStuck`."""
+def _prepare(path: Path, said: Instruction | Word) -> Path:
+    """Writes it whole beside `path`, where it says nothing yet. Raises `SwitchStuck`."""
     written = path.with_name(f"{path.name}.new")
     try:
         with written.open("wb") as file:
             file.write(msgspec.json.encode(said) + b"\n")
             file.flush()
             os.fsync(file.fileno())
+    except OSError as error:
+        raise _unwritten(path, error) from None
+    return written
+
+
+def _put_in_place(written: Path, path: Path) -> None:
+    try:
         written.replace(path)
     except OSError as error:
-        raise SwitchStuck(f"{path}: cannot be written ({error.strerror}): name the folder of a run") from None
+        raise _unwritten(path, error) from None
+
+
+def _unwritten(path: Path, error: OSError) -> SwitchStuck:
+    return SwitchStuck(f"{path}: cannot be written ({error.strerror}): name the folder of a run")
+
+
+def _take_away(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SwitchStuck(f"{path}: cannot be taken away ({error.strerror}): remove it by hand, then again") from None

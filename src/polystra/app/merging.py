@@ -6,7 +6,8 @@
 As with a redemption (`redemption`) nothing is asked twice while nobody knows what became of it, and the chain has the
 last word. Two things differ. The engine trades the same shares: it hears that a merge is wanted, sells none of them
 from then on, and only then is the relayer asked, if they are still free. And shares are left: the merge ran when the
-chain has fewer of both outcomes than our books by as many pairs, which counts only while no trade is on its way.
+chain has fewer of both outcomes than our books by as many pairs, which counts only while no trade is on its way. What
+is left alone is in the same wallet: of what the chain has, only the rest is ours.
 """
 
 from asyncio import Lock
@@ -27,7 +28,7 @@ from polystra.core.terms import Outcome
 from polystra.core.units import Instant, Nanos, Shares, seconds, show
 from polystra.edge.clock import Time
 from polystra.edge.polymarket.private_rest import ReadingFailed
-from polystra.edge.polymarket.redemption_calls import merger
+from polystra.edge.polymarket.redemption_calls import OnChain, merger
 from polystra.edge.polymarket.relayer import (
     Batch,
     Declined,
@@ -113,8 +114,9 @@ class Merging:
         chain = await self._relayer.held(held.market)
         if isinstance(chain, ReadingFailed):
             return _left(held, f"the chain could not be asked: {chain.why}")
-        if min(chain.up, chain.down) < held.free:
-            return _left(held, f"the chain has {show(min(chain.up, chain.down))} pairs: not what our books say")
+        ours = min(_ours(chain, held, outcome) for outcome in Outcome)
+        if ours < held.free:
+            return _left(held, f"the chain has {show(Shares(max(ours, 0)))} pairs: not what our books say")
         at = self._clock.now()
         try:
             batch = await self._relayer.batch(merger(held.market, held.free), at)
@@ -176,9 +178,9 @@ class Merging:
         if isinstance(chain, ReadingFailed):
             return merge, f"{why}; the chain could not be asked: {chain.why}"
         held = self._held(merge.market.id)
-        if held is None or before is None or not held.quiet or (held.up, held.down) != (before.up, before.down):
+        if held is None or before is None or not held.quiet or _shares(held) != _shares(before):
             return merge, f"{why}; a trade is on its way, so the chain proves nothing yet"
-        if min(held.of(outcome) - chain.of(outcome) for outcome in Outcome) >= merge.pairs:
+        if min(held.of(outcome) - _ours(chain, held, outcome) for outcome in Outcome) >= merge.pairs:
             return self._move(merge, ClaimStage.PAID, why="the shares are gone"), ""
         if over:
             return self._move(merge, ClaimStage.FAILED, why=why), ""
@@ -208,6 +210,15 @@ class Merging:
         )
         self._tell(told)
         return merge
+
+
+def _ours(chain: OnChain, held: PairsHeld, outcome: Outcome) -> int:
+    """What the chain has without what is left alone; below zero where not even that is there."""
+    return chain.of(outcome) - held.alone(outcome)
+
+
+def _shares(held: PairsHeld) -> tuple[Shares, ...]:
+    return held.up, held.down, held.up_alone, held.down_alone
 
 
 def _left(held: PairsHeld, why: str) -> MergeFate:

@@ -8,12 +8,12 @@ from polystra.core import notes as nt
 from polystra.core.desk import Desk
 from polystra.core.ids import MarketId, OrderId
 from polystra.core.reconcile import CashDrift, Finding, LiveThere, MissingThere, ShareDrift, UnknownToUs
-from polystra.core.units import Instant
+from polystra.core.units import Instant, Usd
 
 
 class Audit:
     """Mutable. `missing` are live orders that the venue did not list, `revenants` ended ones that it did; both are
-    emptied by the engine each time. `cash_trouble` stops entries for good."""
+    emptied by the engine each time. `cash_trouble` stops entries until cash agrees again."""
 
     def __init__(self, auto_adjust: int) -> None:
         self._auto_adjust = auto_adjust
@@ -41,6 +41,14 @@ class Audit:
                 return lifecycle.drifted(desks[market], finding, self._auto_adjust, at)
             case _:
                 assert_never(finding)
+
+    def cash_agrees(self, cash: Usd) -> tuple[nt.AnyNote, ...]:
+        """A reading that may be compared shows what the ledger has: the drift was a trade not heard of yet."""
+        if self.cash_trouble is None:
+            return ()
+        self.cash_trouble = None
+        self._told = {finding for finding in self._told if not isinstance(finding, CashDrift)}
+        return (nt.DriftGone(cash=cash),)
 
     def _once(self, finding: Finding, note: nt.AnyNote) -> tuple[nt.AnyNote, ...]:
         """Every reading shows it anew."""

@@ -208,6 +208,8 @@ class Knowledge(Known):
             self.notes.extend(self.audit.act(finding, self.desks, event.at))
             if isinstance(finding, ShareDrift):
                 self.stir(finding.market, forced=True)
+        if self.readings.cash_agrees:
+            self.stood(self.audit.cash_agrees(self.cash))
 
     def _snapshot_failed(self, event: ev.SnapshotFailed) -> None:
         self.readings.try_again(event.at)

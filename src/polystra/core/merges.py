@@ -21,14 +21,16 @@ from polystra.core.units import Shares
 class PairsHeld(Struct, frozen=True, gc=False, kw_only=True):
     """What our books say of a market's pairs.
 
-    `up` and `down` have reached the chain and are not sold. `free` is what may be merged; below zero when a sale came
-    in between. `quiet`: no trade is on its way, so that the chain should have just these. `merging` are the merges
-    that the engine knows to be on their way.
+    `up` and `down` have reached the chain and are not sold; `up_alone` and `down_alone` are in the same wallet and left
+    alone. `free` is what may be merged; below zero when a sale came in between. `quiet`: no trade is on its way, so
+    that the chain should have just these. `merging` are the merges that the engine knows to be on their way.
     """
 
     market: Market
     up: Shares
     down: Shares
+    up_alone: Shares
+    down_alone: Shares
     free: Shares
     quiet: bool
     merging: tuple[MergeId, ...]
@@ -36,19 +38,24 @@ class PairsHeld(Struct, frozen=True, gc=False, kw_only=True):
     def of(self, outcome: Outcome) -> Shares:
         return self.up if outcome is Outcome.UP else self.down
 
+    def alone(self, outcome: Outcome) -> Shares:
+        return self.up_alone if outcome is Outcome.UP else self.down_alone
+
 
 def pairs_of(desk: Desk, *, by_wallet: bool) -> PairsHeld:
     """`by_wallet`: no more is free than the venue's balance showed. In a closed market nothing is: what is left there
     is redeemed."""
     settled = {outcome: desk.position.of(outcome).settled for outcome in Outcome}
     free = min(
-        (min(held, desk.wallet.get(outcome, 0)) if by_wallet else held) - _on_sale(desk, outcome)
+        (min(held, desk.in_wallet(outcome)) if by_wallet else held) - _on_sale(desk, outcome)
         for outcome, held in settled.items()
     )
     return PairsHeld(
         market=desk.market,
         up=settled[Outcome.UP],
         down=settled[Outcome.DOWN],
+        up_alone=desk.position.up.left_alone,
+        down_alone=desk.position.down.left_alone,
         free=Shares(-1 if desk.closed else free - desk.pairs_merging),
         quiet=not any(_on_its_way(order) for order in desk.orders.values()),
         merging=tuple(desk.merging),

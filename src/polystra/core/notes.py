@@ -160,6 +160,12 @@ class DriftFound(Note, frozen=True, kw_only=True):
     why: str
 
 
+class DriftGone(Note, frozen=True, kw_only=True):
+    """Cash that differed is the same again at ledger and venue, with nothing on its way: entries go on."""
+
+    cash: Usd
+
+
 class AdjustmentBooked(Note, frozen=True, kw_only=True):
     """The ledger was moved to what the venue shows: cause, before, after."""
 
@@ -356,6 +362,7 @@ AnyNote: TypeAlias = (
     | BookDistrusted
     | MarketHalted
     | DriftFound
+    | DriftGone
     | AdjustmentBooked
     | ForeignOrderSeen
     | OutsideOrderSeen

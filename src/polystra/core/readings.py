@@ -12,7 +12,7 @@ from polystra.core.events import SnapshotTaken
 from polystra.core.ids import MarketId
 from polystra.core.orders import Order
 from polystra.core.positions import MarketPosition
-from polystra.core.reconcile import CashDrift, Finding, ShareDrift, diff
+from polystra.core.reconcile import CashDrift, Finding, ShareDrift, diff, on_their_way
 from polystra.core.units import Instant, Nanos, Usd, seconds
 from polystra.core.view import NEVER
 
@@ -27,7 +27,8 @@ EAGER = seconds(1)
 
 
 class Readings:
-    """The readings so far, as far as the next one needs them. Mutable."""
+    """The readings so far, as far as the next one needs them. Mutable. `cash_agrees`: the last one found the ledger's
+    cash at the venue, with nothing on its way."""
 
     def __init__(self, every: Nanos, confirmed_after: Nanos) -> None:
         self._every = every
@@ -36,6 +37,7 @@ class Readings:
         self._eager_until = Instant(0)
         self.next_at: Instant | None = None
         self.blind: str | None = "no reading of the venue yet"
+        self.cash_agrees = False
 
     def asked(self, at: Instant) -> None:
         """A reading was asked for; the next one is due a period later, or soon while shares are awaited."""
@@ -70,7 +72,9 @@ class Readings:
     ) -> tuple[Finding, ...]:
         """The findings that are proven: all about orders, and drifts that an earlier reading showed too."""
         self.blind = None
+        orders = tuple(orders)
         found = diff(snapshot, cash, orders, positions, moving=moving)
+        self.cash_agrees = snapshot.cash == cash and not on_their_way(orders, moving)
         drifts = {_subject(one): one for one in found if isinstance(one, CashDrift | ShareDrift)}
         self._first_seen = {
             subject: self._first_seen[subject] if self._same(subject, one) else (snapshot.at, one)

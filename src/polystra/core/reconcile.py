@@ -68,7 +68,7 @@ def diff(
     """
     orders = tuple(orders)
     listed = set(snapshot.live)
-    settling = {order.terms.market for order in orders if _is_on_its_way(order)} | set(moving)
+    settling = on_their_way(orders, moving)
     findings: list[Finding] = [
         MissingThere(order.id)
         for order in orders
@@ -91,6 +91,11 @@ def diff(
             if theirs is not None and abs(theirs - ours) >= SIZE_STEP:
                 findings.append(ShareDrift(market, outcome, ours, theirs))
     return tuple(findings)
+
+
+def on_their_way(orders: Iterable[Order], moving: Collection[MarketId]) -> set[MarketId]:
+    """The markets in which something moves shares or cash; while there is one, nobody knows what cash should be."""
+    return {order.terms.market for order in orders if _is_on_its_way(order)} | set(moving)
 
 
 def _is_on_its_way(order: Order) -> bool:

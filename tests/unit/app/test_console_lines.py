@@ -182,6 +182,7 @@ NOTES_AND_LINES: list[tuple[nt.AnyNote, str]] = [
         nt.DriftFound(subject="cash", market=None, ledger=usd(10), venue=usd(9), why="no fill explains it"),
         "cash: ledger 10, venue 9: no fill explains it",
     ),
+    (nt.DriftGone(cash=usd("9.5")), "cash: ledger and venue agree again at 9.5: entries go on"),
     (
         nt.AdjustmentBooked(market=MARKET.id, outcome=Outcome.UP, cause="drift", before=shares(5), after=shares("4.9")),
         "UP adjusted from 5 to 4.9: drift",

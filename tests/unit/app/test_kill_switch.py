@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from polystra.app import kill_switch
 from polystra.app.inbox import Inbox
-from polystra.app.kill_switch import Instruction, KillSwitch, SwitchStuck, Watch, Word
+from polystra.app.kill_switch import Instruction, KillSwitch, StillStopped, SwitchStuck, Watch, Word
 from polystra.app.outbox import OrderNames, Outbox
 from polystra.core import commands as cm
 from polystra.core.events import OrderNotSent, TradingState, TradingStateSet
@@ -145,17 +147,31 @@ def test_the_first_words_stay_where_the_same_held_already(tmp_path: Path) -> Non
     assert switch.word() == LUNCH
 
 
-def test_a_stop_wins_over_a_pause_and_a_pause_that_a_person_asks_for_afterwards_lifts_it(tmp_path: Path) -> None:
+def test_a_stop_wins_over_a_pause_and_no_pause_lifts_it(tmp_path: Path) -> None:
     switch = KillSwitch(tmp_path)
     switch.restrict(LUNCH)
     (tmp_path / "stop").touch()
     said = switch.word()
     assert said is not None
     assert (said.state, said.who) == (STOPPED, "file stop")
-    assert switch.restrict(LUNCH) == said
-    assert (switch.word(), switch.thrown) == (LUNCH, False)
+    for milder in (LUNCH, CLOSE):
+        with pytest.raises(StillStopped, match=rf"stop: stopped by file stop .*{milder.state} would .*polystra arm"):
+            switch.restrict(milder)
+    assert (switch.word(), switch.thrown) == (said, True)
+    switch.arm(GO_ON)
+    switch.restrict(LUNCH)
+    assert switch.word() == LUNCH
     switch.throw(STOP)
     assert not (tmp_path / "state").exists(), "or it would hold again once `stop` is gone"
+
+
+@pytest.mark.parametrize("text", ["stopped", "slow down"])
+def test_a_pause_lifts_no_stop_by_the_file_state_either(tmp_path: Path, text: str) -> None:
+    (tmp_path / "state").write_text(text)
+    switch = KillSwitch(tmp_path)
+    with pytest.raises(StillStopped, match="state: stopped by file state"):
+        switch.restrict(LUNCH)
+    assert (tmp_path / "state").read_text() == text
 
 
 @pytest.mark.parametrize(
@@ -220,8 +236,15 @@ def test_a_folder_that_is_not_there_cannot_be_paused(tmp_path: Path) -> None:
 def test_what_cannot_be_taken_away_is_told(tmp_path: Path) -> None:
     (tmp_path / "stop").mkdir()
     with pytest.raises(SwitchStuck, match="stop: cannot be taken away"):
+        KillSwitch(tmp_path).arm(GO_ON)
+    assert not (tmp_path / "arm").exists(), "or it would arm once `stop` is taken away by hand"
+
+
+def test_a_word_to_arm_that_cannot_be_taken_back_is_told(tmp_path: Path) -> None:
+    (tmp_path / "arm").mkdir()
+    with pytest.raises(SwitchStuck, match="arm: cannot be taken away"):
         KillSwitch(tmp_path).restrict(LUNCH)
-    with pytest.raises(SwitchStuck, match="stop: cannot be taken away"):
+    with pytest.raises(SwitchStuck, match="arm: cannot be written"):
         KillSwitch(tmp_path).arm(GO_ON)
 
 
@@ -232,14 +255,14 @@ def test_each_change_is_heard_once(tmp_path: Path) -> None:
         lambda: switch.restrict(LUNCH),
         lambda: switch.restrict(CLOSE),
         lambda: switch.throw(STOP),
-        lambda: switch.restrict(LUNCH),
         lambda: switch.arm(GO_ON),
+        lambda: switch.restrict(LUNCH),
     ):
         deed()
         watch.look()
         watch.look()
-    assert [event.state for event in told] == [PAUSED, TradingState.REDUCE_ONLY, STOPPED, PAUSED, ARMED]
-    assert [event.who for event in told] == ["ann", "bob", "ann", "ann", "bob"]
+    assert [event.state for event in told] == [PAUSED, TradingState.REDUCE_ONLY, STOPPED, ARMED, PAUSED]
+    assert [event.who for event in told] == ["ann", "bob", "ann", "bob", "ann"]
 
 
 def test_a_file_state_that_got_lost_arms_nobody(tmp_path: Path) -> None:
@@ -303,16 +326,83 @@ def test_a_file_that_got_lost_arms_nobody(tmp_path: Path) -> None:
     assert told == []
 
 
-def test_a_stop_wins_over_a_word_to_arm_beside_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("file", "word"), [("stop", STOPPED), ("state", TradingState.REDUCE_ONLY)])
+def test_an_older_word_to_arm_arms_nobody_once_a_later_file_is_lost(
+    tmp_path: Path, file: str, word: TradingState
+) -> None:
+    """Armed on Monday without a trader, forbidden by hand on Tuesday, and the file got lost on Wednesday."""
+    switch = KillSwitch(tmp_path)
+    switch.arm(GO_ON)
+    (tmp_path / file).write_text(word.value)
+    watch, told = watched(switch, PAUSED)
+    watch.look()
+    (tmp_path / file).unlink()
+    watch.look()
+    assert [event.state for event in told] == [word]
+    switch.arm(GO_ON)
+    watch.look()
+    assert [event.state for event in told] == [word, ARMED]
+
+
+def test_a_second_stop_takes_back_a_word_to_arm_beside_the_first(tmp_path: Path) -> None:
     switch = KillSwitch(tmp_path)
     switch.arm(GO_ON)
     (tmp_path / "stop").touch()
-    watch, told = watched(switch, PAUSED)
-    watch.look()
-    assert [event.state for event in told] == [STOPPED]
+    assert not switch.throw(STOP)
     (tmp_path / "stop").unlink()
-    watch.look()
+    assert switch.commanded() is None
+
+
+def test_a_second_pause_takes_back_a_word_to_arm_beside_the_first(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path)
+    switch.arm(GO_ON)
+    (tmp_path / "state").write_text("paused")
+    switch.restrict(LUNCH)
+    (tmp_path / "state").unlink()
+    assert switch.commanded() is None
+
+
+def test_a_look_while_somebody_arms_loses_no_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trader looks before and after every file that arming writes or takes away."""
+    switch = KillSwitch(tmp_path)
+    switch.throw(STOP)
+    watch, told = watched(switch)
+    unlink, replaced = Path.unlink, Path.replace
+
+    def between(deed: Callable[..., Any]) -> Callable[..., Any]:
+        def done(path: Path, *args: Any, **more: Any) -> Any:
+            if path.name == "arm":
+                return deed(path, *args, **more)
+            watch.look()
+            result = deed(path, *args, **more)
+            watch.look()
+            return result
+
+        return done
+
+    monkeypatch.setattr(Path, "unlink", between(unlink))
+    monkeypatch.setattr(Path, "replace", between(replaced))
+    switch.arm(GO_ON)
     assert [event.state for event in told] == [STOPPED, ARMED]
+
+
+def test_arming_while_the_trader_looks_loses_no_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has seen the file `stop`, and then a person arms."""
+    switch = KillSwitch(tmp_path)
+    switch.throw(STOP)
+    watch, told = watched(switch, STOPPED)
+    stat, arms = Path.stat, [GO_ON]
+
+    def seen(path: Path, **more: Any) -> Any:
+        result = stat(path, **more)
+        if path.name == "stop" and arms:
+            switch.arm(arms.pop())
+        return result
+
+    monkeypatch.setattr(Path, "stat", seen)
+    watch.look()
+    watch.look()
+    assert (arms, [event.state for event in told]) == ([], [ARMED])
 
 
 def test_a_trader_that_a_broken_disk_paused_is_armed_by_the_same_word(tmp_path: Path) -> None:

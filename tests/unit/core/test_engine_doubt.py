@@ -14,7 +14,19 @@ from polystra.core.ids import OrderId
 from polystra.core.reasons import CancelReason, RefusalReason
 from polystra.core.strategy import ExitPolicy
 from polystra.core.units import price, seconds, shares, usd
-from tests.core_cases import AT_ONCE, CONFIRMED, MINED, RULES, Bench, Wanting, covered, holding, wish, with_exits
+from tests.core_cases import (
+    AT_ONCE,
+    CONFIRMED,
+    MATCHED,
+    MINED,
+    RULES,
+    Bench,
+    Wanting,
+    covered,
+    holding,
+    wish,
+    with_exits,
+)
 from tests.unit.core.samples import WINDOW
 
 ONLY_ENTRY = Wanting(wishes=(wish(),), exits=ExitPolicy())
@@ -373,6 +385,47 @@ def test_cash_that_differs_twice_stops_entries_and_is_said_once_for_each_differe
     for at in (130, 165):
         bench.reading(at, "800")
     assert len(bench.told(nt.DriftFound)) == 2
+
+
+def test_cash_that_agrees_again_lets_entries_go_on_and_is_said_once() -> None:
+    """The trade behind the difference was heard of late."""
+    bench = Bench(ONLY_ENTRY)
+    bench.start(0)
+    for at in (10, 41, 75):
+        bench.reading(at, "900")
+    bench.book(80)
+    assert bench.told(nt.EntryDenied)[-1].value == "cash differs from the venue's"
+    again = [line for at in (110, 111) for line in bench.reading(at, "1000")]
+    assert [note.cash for note in bench.told(nt.DriftGone)] == [usd(1_000)]
+    assert again == ["place o1 entry BUY UP 10 @ 0.54 FAK"], "without a new book"
+
+
+def test_the_same_difference_is_said_again_once_it_was_gone() -> None:
+    bench = Bench(ONLY_ENTRY)
+    bench.start(0)
+    for at, there in ((10, "900"), (41, "900"), (75, "1000"), (110, "900"), (120, "900")):
+        bench.reading(at, there)
+    assert (bench.known.audit.cash_trouble, len(bench.told(nt.DriftFound))) == (None, 1)
+    bench.reading(141, "900")
+    assert bench.known.audit.cash_trouble
+    assert len(bench.told(nt.DriftFound)) == 2
+
+
+def test_cash_that_agrees_while_a_trade_is_on_its_way_proves_nothing() -> None:
+    bench = covered()
+    bench.fill(90, 1, "0.54", "10", CONFIRMED)
+    for at in (100, 131):
+        bench.reading(at, "900", "10", live=(2,))
+    assert bench.known.audit.cash_trouble
+    bench.fill(140, 2, "0.99", "4", MATCHED, trade="t2")
+    cash = f"{bench.known.cash / 10**6}"
+    bench.reading(141, cash, "6", live=(2,))
+    assert (bench.known.audit.cash_trouble, bench.told(nt.DriftGone)) == ("cash differs from the venue's", [])
+    bench.fill(150, 2, "0.99", "4", CONFIRMED, trade="t2")
+    bench.reading(151, "900", "6", live=(2,))
+    assert bench.told(nt.DriftGone) == []
+    bench.reading(152, cash, "6", live=(2,))
+    assert bench.known.audit.cash_trouble is None
 
 
 def test_a_halted_market_does_not_halt_another() -> None:

@@ -9,14 +9,15 @@ from polystra.core import notes as nt
 from polystra.core.claims import ClaimStage
 from polystra.core.cover import uncovered
 from polystra.core.exits import ExitPlan
-from polystra.core.ids import MergeId, OrderId
+from polystra.core.ids import MergeId, OrderId, VenueOrderId
 from polystra.core.positions import Merged, position_of
 from polystra.core.restored import RestoredFill, RestoredMerge, RestoredOrder
 from polystra.core.strategy import ExitPolicy
-from polystra.core.terms import Liquidity, Outcome
+from polystra.core.terms import Liquidity, Outcome, Side
 from polystra.core.units import Instant, shares, usd
-from tests.core_cases import AT_ONCE, CONFIRMED, MATCHED, UP_WON, Bench, Wanting, holding, moment, wish
+from tests.core_cases import AT_ONCE, CONFIRMED, MATCHED, RULES, UP_WON, Bench, Wanting, holding, moment, wish
 from tests.unit.core.samples import WINDOW
+from tests.unit.core.test_outside_trades import by_hand
 from tests.unit.core.test_positions import bought
 
 BOTH = Wanting(wishes=(wish(), wish("0.48", Outcome.DOWN)), exits=ExitPolicy())
@@ -140,6 +141,18 @@ def test_no_more_is_free_than_the_balance_showed() -> None:
     bench.fill(60, 1, "0.54", "10", CONFIRMED, trade="t1", shown=False)
     bench.fill(60, 2, "0.48", "11.25", CONFIRMED, trade="t2", shown=False)
     assert (held(bench).up, held(bench).free) == (shares(10), 0)
+
+
+def test_a_balance_that_shows_only_what_is_left_alone_frees_nothing() -> None:
+    bench = Bench(BOTH, replace(RULES, adopts=False))
+    bench.start(0)
+    for number, outcome in enumerate(Outcome, start=1):
+        by_hand(bench, 50, Side.BUY, "0.50", "12", outcome=outcome, venue_order=VenueOrderId(f"0x{number}"))
+    assert (held(bench).up, held(bench).alone(Outcome.UP), held(bench).free) == (0, shares(12), 0)
+    bench.book(60)
+    bench.fill(60, 3, "0.54", "10", CONFIRMED, trade="t1", shown=False)
+    bench.fill(60, 4, "0.48", "11.25", CONFIRMED, trade="t2", shown=False)
+    assert (held(bench).up, held(bench).alone(Outcome.DOWN), held(bench).free) == (shares(10), shares(12), 0)
 
 
 def test_nothing_is_free_in_a_closed_market() -> None:

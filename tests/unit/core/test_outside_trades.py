@@ -111,6 +111,22 @@ def test_a_trade_in_a_market_that_nobody_follows_changes_nothing() -> None:
     assert bench.known.cash == usd(1_000)
 
 
+def test_a_purchase_in_a_window_that_is_listed_later_stops_entries_only_until_then() -> None:
+    """5 USD left by hand in a window that nobody follows yet; its trade is heard of once the window is."""
+    bench = Bench(Wanting(wishes=(wish(),), exits=AT_ONCE))
+    bench.start(0, listed=False)
+    for at in (10, 41):
+        bench.reading(at, "995")
+    (drift,) = bench.told(nt.DriftFound)
+    assert (drift.ledger, drift.venue) == (usd(1_000), usd(995))
+    assert bench.known.why_no_entries == "cash differs from the venue's"
+    bench.hear(50, ev.MarketListed, market=bench.market)
+    by_hand(bench, 50.1, Side.BUY, "0.50", "10", traded_at=moment(5))
+    bench.reading(60, "995", "10")
+    assert bench.known.why_no_entries is None
+    assert [note.cash for note in bench.told(nt.DriftGone)] == [usd(995)]
+
+
 # --- bought outside
 
 
