@@ -57,7 +57,7 @@ class Storm(Struct, frozen=True):
         wishes: tuple[Wish, ...] = ()
         if view.age >= seconds(self.storm):
             wishes = both
-        elif view.market == self.first:
+        elif view.market.id == self.first.id:
             wishes = both[:1]
         return Decision(wishes=wishes, exits=ExitPolicy(), reason="by the clock", wait=ANYTHING)
 
