@@ -65,6 +65,10 @@ class Script:
     def handle(self, event: AnyEvent) -> Step:
         return next(self._steps)
 
+    def positions(self, at: Instant) -> tuple[()]:
+        """Nobody looks on."""
+        return ()
+
     @property
     def next_wake(self) -> Instant | None:
         return next(self._wakes)
