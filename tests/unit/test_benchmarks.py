@@ -312,6 +312,13 @@ def test_a_quick_run_of_one_benchmark_writes_its_ratios_where_it_is_told(tmp_pat
     assert "`journal.replay_vs_decode`" in (tmp_path / MARKDOWN).read_text(encoding="utf-8")
 
 
+def test_a_window_of_the_demo_is_traded_whole_and_by_its_parts(tmp_path: Path) -> None:
+    assert main(["--only", "demo", "--quick", "--out", str(tmp_path)]) == 0
+    found = msgspec.json.decode((tmp_path / JSON).read_bytes(), type=Results)
+    assert found.ratios
+    assert all(name.startswith("demo.") for name in found.ratios)
+
+
 def test_orders_go_to_an_exchange_in_another_process_and_come_back(tmp_path: Path) -> None:
     assert main(["--only", "loopback", "--quick", "--out", str(tmp_path)]) == 0
     found = msgspec.json.decode((tmp_path / JSON).read_bytes(), type=Results)
