@@ -1,30 +1,24 @@
 """Merges the pairs in the folder of a run that is stopped, and says what could be merged."""
 
 import asyncio
-import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from polystra.app.access import Access, access_of_run, told_access
-from polystra.app.claims import PATIENCE
+from polystra.app.access import Access
 from polystra.app.connection import clock_of, relayer_at
 from polystra.app.merging import MergeFate, Merging
 from polystra.app.session import LEDGER, build_engine
 from polystra.app.settings import Settings
+from polystra.app.stopped_run import PATIENCE, stopped_run
 from polystra.core.engine import Engine
 from polystra.core.events import LedgerLoaded
 from polystra.core.units import Shares
 from polystra.edge.clock import WallClock
-from polystra.edge.polymarket.relayer import CannotRedeem
 from polystra.edge.polymarket.rest import open_rest
-from polystra.edge.store.db import open_database, open_readonly
-from polystra.edge.store.durability import Durability
-from polystra.edge.store.errors import FolderMissing
+from polystra.edge.store.db import open_readonly
 from polystra.edge.store.ledger import Ledger
 from polystra.edge.store.merges import open_merges
-from polystra.edge.store.migrations import check_schema, migrate
+from polystra.edge.store.migrations import check_schema
 from polystra.edge.store.restore import load
-from polystra.edge.wallet_lock import WalletLock, lock_folder
 
 
 def pairs_of(folder: Path, *, least: Shares, only: str | None) -> tuple[MergeFate, ...]:
@@ -41,33 +35,19 @@ def pairs_of(folder: Path, *, least: Shares, only: str | None) -> tuple[MergeFat
 def merged(
     folder: Path, exchange: Path | None, account: int, *, most: int, least: Shares, only: str | None
 ) -> tuple[MergeFate, ...]:
-    """Merges with no more than `most` transactions, and says how the pairs of every market stand.
-
-    Raises `CannotRedeem`, `NoExchange`, `WalletBusy`, and what opening a ledger raises.
-    """
-    path = folder / LEDGER
-    if not path.is_file():
-        raise FolderMissing(f"{path} does not exist: name the folder of a run")
-    access = access_of_run(folder) if exchange is None else told_access(exchange, account)
-    host, wallet = urlsplit(access.place.clob).netloc, access.wallet
-    with (
-        WalletLock(wallet.maker, host, lock_folder(os.environ), data=folder, at=WallClock().now()),
-        open_database(path, durable=Durability.NORMAL) as database,
-    ):
-        migrate(database, WallClock().now())
-        return asyncio.run(_merge(Ledger(database), access, most=most, least=least, only=only))
+    """Merges with no more than `most` transactions, and says how the pairs of every market stand. Raises what
+    `stopped_run` does."""
+    with stopped_run(folder, exchange, account) as (ledger, access):
+        return asyncio.run(_merge(ledger, access, most=most, least=least, only=only))
 
 
 async def _merge(
     ledger: Ledger, access: Access, *, most: int, least: Shares, only: str | None
 ) -> tuple[MergeFate, ...]:
-    place = access.place
-    if not (place.relayer and place.rpc):
-        raise CannotRedeem(f"{place.clob} told of no relayer: give a file with the line of polystra exchange --json")
     async with open_rest() as rest:
-        clock = clock_of(place)
+        clock = clock_of(access.place)
         engine = knowing(ledger.load(clock.now()))
-        relayer = relayer_at(place, rest, access.wallet)
+        relayer = relayer_at(access.place, rest, access.wallet)
         merging = Merging(ledger, relayer, clock, engine.pairs, engine.handle)
         return await merging.round(most=most, patience=PATIENCE, least=least, only=only)
 

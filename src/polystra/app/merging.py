@@ -17,7 +17,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from polystra.app.redemption import ASK_EVERY, DAY, DEAD_AFTER
+from polystra.app.transactions import ASK_EVERY, DAY, DEAD_AFTER, story_of, verdict
 from polystra.core.claims import ClaimStage
 from polystra.core.errors import NotSupported
 from polystra.core.events import MergeReported
@@ -37,7 +37,6 @@ from polystra.edge.polymarket.relayer import (
     Relayer,
     Story,
     Taken,
-    TransactionId,
 )
 from polystra.edge.store.errors import LedgerUnavailable
 from polystra.edge.store.ledger import Ledger
@@ -154,7 +153,7 @@ class Merging:
 
     async def _look(self, merge: Merge) -> tuple[Merge, str]:
         """The merge as far as it is by now; in words why that is not known, if it is not."""
-        story = await self._story(merge)
+        story = await story_of(self._relayer, merge.asked)
         if isinstance(story, Story):
             if story.progress is Progress.CONFIRMED:
                 return self._move(merge, ClaimStage.PAID), ""
@@ -163,11 +162,6 @@ class Merging:
             if self._clock.now() < merge.at + DEAD_AFTER:
                 return merge, f"the relayer says {story.progress}"
         return await self._look_at_the_chain(merge, story.why)
-
-    async def _story(self, merge: Merge) -> Story | ReadingFailed:
-        if merge.asked is None:
-            return ReadingFailed("the relayer never answered")
-        return await self._relayer.story(TransactionId(merge.asked))
 
     async def _look_at_the_chain(self, merge: Merge, why: str, *, over: bool = False) -> tuple[Merge, str]:
         """The last word, also where the relayer says that it is `over`: what it gave up may have run after all."""
@@ -180,13 +174,9 @@ class Merging:
         held = self._held(merge.market.id)
         if held is None or before is None or not held.quiet or _shares(held) != _shares(before):
             return merge, f"{why}; a trade is on its way, so the chain proves nothing yet"
-        if min(held.of(outcome) - _ours(chain, held, outcome) for outcome in Outcome) >= merge.pairs:
-            return self._move(merge, ClaimStage.PAID, why="the shares are gone"), ""
-        if over:
-            return self._move(merge, ClaimStage.FAILED, why=why), ""
-        if self._clock.now() < merge.at + DEAD_AFTER:
-            return merge, f"{why}; the shares are there still, and it may run yet"
-        return self._move(merge, ClaimStage.FAILED, why="it did not run while it could"), ""
+        ran = min(held.of(outcome) - _ours(chain, held, outcome) for outcome in Outcome) >= merge.pairs
+        stage, said = verdict(ran=ran, over=over, why=why, asked_at=merge.at, now=self._clock.now())
+        return (merge, said) if stage is None else (self._move(merge, stage, why=said), "")
 
     def _held(self, market: MarketId) -> PairsHeld | None:
         return next((held for held in self._books() or () if held.market.id == market), None)

@@ -14,16 +14,16 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from polystra.app.transactions import ASK_EVERY, DAY, DEAD_AFTER, story_of, verdict
 from polystra.core.claims import ClaimStage
 from polystra.core.errors import NotSupported
 from polystra.core.events import ClaimReported
 from polystra.core.terms import Outcome
-from polystra.core.units import MICRO, Instant, Nanos, Usd, seconds
+from polystra.core.units import MICRO, Instant, Nanos, Usd
 from polystra.edge.clock import Time
 from polystra.edge.polymarket.private_rest import ReadingFailed
 from polystra.edge.polymarket.redemption_calls import OnChain, redemption
 from polystra.edge.polymarket.relayer import (
-    VALID_FOR,
     Batch,
     Declined,
     Doubtful,
@@ -31,19 +31,10 @@ from polystra.edge.polymarket.relayer import (
     Relayer,
     Story,
     Taken,
-    TransactionId,
 )
 from polystra.edge.store.claims import Claim, ClaimStep
 from polystra.edge.store.errors import LedgerUnavailable
 from polystra.edge.store.ledger import Ledger
-
-DEAD_AFTER = Nanos(VALID_FOR + seconds(60))
-"""When a batch can certainly not run any more, whatever the difference of the clocks."""
-
-ASK_EVERY = seconds(2)
-"""How often the relayer is asked how far a transaction is."""
-
-DAY = seconds(86_400)
 
 Tell = Callable[[ClaimReported], None]
 
@@ -136,7 +127,7 @@ class Redemption:
     async def _look(self, claim: Claim) -> tuple[Claim, str]:
         """The claim as far as it is by now; in words why that is not known, if it is not."""
         assert claim.last is not None
-        story = await self._story(claim.last)
+        story = await story_of(self._relayer, claim.last.asked)
         if isinstance(story, Story):
             if story.progress is Progress.CONFIRMED:
                 return self._move(claim, ClaimStage.PAID), ""
@@ -146,24 +137,15 @@ class Redemption:
             return claim, f"the relayer says {story.progress}"
         return await self._look_at_the_chain(claim, story.why)
 
-    async def _story(self, last: ClaimStep) -> Story | ReadingFailed:
-        if last.asked is None:
-            return ReadingFailed("the relayer never answered")
-        return await self._relayer.story(TransactionId(last.asked))
-
     async def _look_at_the_chain(self, claim: Claim, why: str, *, over: bool = False) -> tuple[Claim, str]:
         """The last word, also where the relayer says that it is `over`: what it gave up may have run after all."""
         assert claim.last is not None
         held = await self._relayer.held(claim.market)
         if isinstance(held, ReadingFailed):
             return claim, f"{why}; the chain could not be asked: {held.why}"
-        if not _pays(claim, held):
-            return self._move(claim, ClaimStage.PAID, why="the shares are gone"), ""
-        if over:
-            return self._move(claim, ClaimStage.FAILED, why=why), ""
-        if self._clock.now() < claim.last.at + DEAD_AFTER:
-            return claim, f"{why}; the shares are there still, and it may run yet"
-        return self._move(claim, ClaimStage.FAILED, why="it did not run while it could"), ""
+        ran, now = not _pays(claim, held), self._clock.now()
+        stage, said = verdict(ran=ran, over=over, why=why, asked_at=claim.last.at, now=now)
+        return (claim, said) if stage is None else (self._move(claim, stage, why=said), "")
 
     # --- writing it down
 

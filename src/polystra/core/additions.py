@@ -13,8 +13,6 @@ from polystra.core.scale_in import wanted_scale_ins
 from polystra.core.terms import Outcome, Purpose, slot_of
 from polystra.core.view import MarketView
 
-_ENDING = frozenset({Purpose.STOP, Purpose.SALE})
-
 
 def adds(desk: Desk, approved: Iterable[Approved]) -> bool:
     """Whether something that a rule asked for may leave now: not what rests already."""
@@ -31,7 +29,7 @@ def additions(desk: Desk, view: MarketView, exits: ExitPlan, rules: Rules) -> As
     chances = {outcome: chance_of(desk.decision, outcome) for outcome in Outcome}
     asked = NOTHING_ASKED
     if rules.scale_in is not None:
-        ending = frozenset(one.terms.outcome for one in exits.orders if one.terms.purpose in _ENDING)
+        ending = frozenset(one.terms.outcome for one in exits.orders if one.terms.purpose.ends_it)
         asked = wanted_scale_ins(view, rules.scale_in, orders, ending, chances)
     if rules.reversal is not None:
         stopping = {outcome: level for outcome, _, level in exits.stops}

@@ -21,8 +21,6 @@ from polystra.core.terms import Outcome, Purpose, TimeInForce
 from polystra.core.units import MICRO, SIZE_STEP, Instant, Nanos, Price, Shares, seconds, whole_steps
 from polystra.core.view import ANYTHING, MarketView, Wait
 
-_ENDS_IT = frozenset({Purpose.STOP, Purpose.SALE})
-
 
 class ScaleInRules(Struct, frozen=True, gc=False, kw_only=True):
     """Asked for in the window's last `time_left`, which is meant for 15 minutes and in proportion in others, while the
@@ -77,7 +75,7 @@ def _may_grow(holding: Holding, own: Iterable[Order]) -> bool:
         return False
     for order in own:
         purpose = order.terms.purpose
-        if purpose in _ENDS_IT and (order.live or (order.traded and _last_of(order) >= since)):
+        if purpose.ends_it and (order.live or (order.traded and _last_of(order) >= since)):
             return False
         if purpose is Purpose.SCALE_IN and _is_done(order, since):
             return False

@@ -66,8 +66,14 @@ class Purpose(StrEnum):
     def ours(self) -> bool:
         return self not in _OUTSIDE
 
+    @property
+    def ends_it(self) -> bool:
+        """Whether it sells a position at once, for good."""
+        return self in _ENDS_IT
+
 
 _OUTSIDE = frozenset({Purpose.OUTSIDE, Purpose.LEFT_ALONE})
+_ENDS_IT = frozenset({Purpose.STOP, Purpose.SALE})
 
 
 class Liquidity(StrEnum):
