@@ -9,7 +9,7 @@ from polystra.core.strategy import ExitPolicy
 from polystra.core.units import shares
 from tests.core_cases import CONFIRMED, Bench, holding, with_exits
 from tests.unit.core.samples import WINDOW
-from tests.unit.core.test_engine_doubt import CASH, confirmed
+from tests.unit.core.test_engine_readings import CASH, confirmed
 
 
 def orphaned(opened: float = 60) -> Bench:
